@@ -41,13 +41,17 @@ class Session(Protocol):
         """Time has passed `next_timer`."""
 
     def awaiting(self) -> bool:
-        """True while a question of ours is out: on a shared wire nobody else may speak."""
+        """True while a question of ours is out (or its late answer is waited out): on a shared wire
+        nobody else may speak."""
 
     def disconnected(self, now: Monotonic) -> None:
         """The wire is gone (unplugged, closed): forget half-heard frames and unanswered questions."""
 
     def counters(self) -> Mapping[str, int]:
-        """What went wrong or right on this conversation, by reason code; only ever grows."""
+        """What went wrong or right on this conversation, by reason code; only ever grows.
+
+        `HEARD` counts valid frames from the device: the line takes the time of the last one from it.
+        """
 
 
 class Simulator(Protocol):

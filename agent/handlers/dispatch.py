@@ -1,0 +1,49 @@
+"""Which verb an event from a device or a POS calls."""
+
+from typing import assert_never
+
+from agent.clock import Instant
+from agent.handlers.bind_sale import candidate_chosen, sale_paid
+from agent.handlers.identify_late import identify_late
+from agent.handlers.present_member import fuelling_started, present_member
+from agent.handlers.record_fuelling import record_fuelling
+from agent.handlers.refund_sale import refund_sale
+from agent.handlers.site import Site
+from agent.handlers.told import Seen, Told
+from agent.store.database import Transaction
+from drivers.events import (
+    CandidateChosen,
+    Fuelling,
+    FuellingStarted,
+    MemberIdentified,
+    MemberPresented,
+    PosRequest,
+    SalePaid,
+    SaleRefunded,
+)
+
+Report = Fuelling | FuellingStarted | PosRequest
+"""The events that the till must write down; what a device's silence means is the supervisor's business."""
+
+
+def handle(event: Report, line: str, seen: Seen, tx: Transaction, site: Site, at: Instant) -> Told:
+    match event:
+        case Fuelling():
+            return record_fuelling(event, line, seen, tx, site, at)
+        case FuellingStarted():
+            return fuelling_started(event, line, tx, site, at)
+        case MemberPresented():
+            return present_member(event, tx, site, at)
+        case SalePaid():
+            told = sale_paid(event, tx, site, at)
+        case CandidateChosen():
+            told = candidate_chosen(event, tx, site, at)
+        case MemberIdentified():
+            told = identify_late(event, tx, site, at)
+        case SaleRefunded():
+            told = refund_sale(event, tx, site, at)
+        case _:
+            assert_never(event)
+    if told.answer.outcome == "refused":
+        tx.alarms.count(told.answer.reason, f"register {event.register}", at.wall_ms)
+    return told

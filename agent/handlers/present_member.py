@@ -1,0 +1,46 @@
+"""A member shows a credential at a point, before or while fuelling."""
+
+from agent.clock import Instant
+from agent.handlers.site import Site
+from agent.handlers.told import Told, refused
+from agent.handlers.wording import sentence
+from agent.store.database import Transaction
+from drivers.events import Answer, FuellingStarted, MemberPresented, Outcome
+
+
+def present_member(event: MemberPresented, tx: Transaction, site: Site, at: Instant) -> Told:
+    """Remember who is at the point; the same credential twice is one presentation."""
+    credential = site.credential_key.hash(event.credential)
+    if credential is None:
+        return refused(site, "PAYMENT_CARD_REFUSED")
+    if event.point not in site.points:
+        return refused(site, "UNKNOWN_POINT", point=event.point)
+    alive_since_ms = at.wall_ms - site.limits.presentation_ms
+    if not tx.presentations.is_open(event.point, credential, alive_since_ms):
+        tx.presentations.add(event.point, credential, at.wall_ms)
+    member = tx.members.with_credential(credential)
+    if member is None:
+        text = sentence("MEMBER_UNKNOWN", site.language)
+        return Told(Answer(Outcome.DONE, durable=True, reason="MEMBER_UNKNOWN", text=text))
+    balance = tx.members.balance(member.member)
+    assert balance is not None
+    text = sentence("PRESENTED", site.language, point=event.point)
+    return Told(
+        Answer(
+            Outcome.DONE,
+            durable=True,
+            balance_minor=balance.minor,
+            balance_as_of_ms=balance.as_of_ms,
+            provisional=balance.provisional,
+            text=text,
+        )
+    )
+
+
+def fuelling_started(event: FuellingStarted, line: str, tx: Transaction, site: Site, at: Instant) -> Told:
+    """A nozzle was lifted: who is presented at its point now no longer lapses."""
+    device_key = site.devices.get((line, event.address), "")
+    place = site.places.get((device_key, event.nozzle))
+    if place is not None:
+        tx.presentations.lift(place.point, at.wall_ms, at.wall_ms - site.limits.presentation_ms)
+    return Told(Answer(Outcome.DONE, durable=True))

@@ -1,0 +1,161 @@
+"""A fuelling becomes a fact: always, odd or not, and never twice (decisions.md 2, 3)."""
+
+from dataclasses import asdict
+
+from agent.clock import Instant
+from agent.handlers import bind_sale, metering
+from agent.handlers.event_time import EventTime, clock_offset_ms, event_time
+from agent.handlers.metering import Metering
+from agent.handlers.site import Place, Site
+from agent.handlers.told import Seen, Told
+from agent.messages import bodies, ids
+from agent.store.database import Transaction
+from agent.store.facts import Fact
+from agent.store.outbox import LEDGER
+from drivers.events import Answer, DeviceTime, Fuelling, HandOver, Notice, Outcome
+
+UNCONFIGURED = Place(point="", product="")
+
+
+def record_fuelling(
+    fuelling: Fuelling, line: str, seen: Seen, tx: Transaction, site: Site, at: Instant
+) -> Told:
+    """Book the fact, give it the member who was presented, and bind it if its payment already waits."""
+    credential = site.credential_key.hash(fuelling.credential) if fuelling.credential else ""
+    device_key = site.devices.get((line, fuelling.address), f"{line}:{fuelling.address}")
+    meter = tx.meters.get(device_key, fuelling.nozzle)
+    epoch = metering.device_epoch(fuelling, meter)
+    known = _heard_before(fuelling, device_key, epoch, tx, site)
+    if known is not None:
+        return Told(Answer(Outcome.REPEATED, durable=True, fact_id=ids.text(known.fact_id)))
+
+    metered = metering.metering(fuelling, meter, epoch)
+    flags, scale = metering.arithmetic(fuelling)
+    place = site.places.get((device_key, fuelling.nozzle), UNCONFIGURED)
+    flags = (*fuelling.flags, *metered.flags, *flags, *_oddities(place, credential))
+    when = event_time(fuelling.device_time, seen, tx.meters.clock_offset_ms(device_key), site.zone)
+    fact = _fact(fuelling, device_key, place, metered, when, flags, credential or "", tx, site, at)
+    _book(fact, tx)
+    tx.meters.keep(metering.next_meter(fuelling, meter, device_key, epoch, fact.fact_id, scale))
+    _learn_clock(fuelling, seen, device_key, tx, site)
+    for flag in flags:
+        tx.alarms.count(flag, f"{device_key}/{fuelling.nozzle}", at.wall_ms, ids.text(fact.fact_id))
+    notices = _attach(fact, tx, site, at) if place.point else ()
+    return Told(Answer(Outcome.DONE, durable=True, fact_id=ids.text(fact.fact_id)), notices)
+
+
+def _heard_before(
+    fuelling: Fuelling, device_key: str, epoch: int, tx: Transaction, site: Site
+) -> Fact | None:
+    """The fact of this very record, if it was booked before.
+
+    A device that keeps numbered records may be read again from further back: then the totalizer
+    goes back too, and the record is looked for in the incarnation before.
+    """
+    if known := tx.facts.get(_fact_id(fuelling, device_key, epoch, site)):
+        return known
+    if fuelling.hand_over is HandOver.BUFFERED and epoch > 1:
+        return tx.facts.get(_fact_id(fuelling, device_key, epoch - 1, site))
+    return None
+
+
+def _fact_id(fuelling: Fuelling, device_key: str, epoch: int, site: Site) -> bytes:
+    return ids.fuelling_id(
+        site.station, device_key, fuelling.nozzle, epoch, fuelling.sequence_no, **asdict(fuelling.raw)
+    )
+
+
+def _oddities(place: Place, credential: str | None) -> tuple[str, ...]:
+    unmapped = ("UNMAPPED_NOZZLE",) if place is UNCONFIGURED else ()
+    return (*unmapped, "PAYMENT_CARD_REFUSED") if credential is None else unmapped
+
+
+def _fact(
+    fuelling: Fuelling,
+    device_key: str,
+    place: Place,
+    metered: Metering,
+    when: EventTime,
+    flags: tuple[str, ...],
+    credential: str,
+    tx: Transaction,
+    site: Site,
+    at: Instant,
+) -> Fact:
+    return Fact(
+        fact_id=_fact_id(fuelling, device_key, metered.device_epoch, site),
+        kind="fuelling",
+        point=place.point,
+        device_key=device_key,
+        nozzle=fuelling.nozzle,
+        product=place.product,
+        device_epoch=metered.device_epoch,
+        sequence_no=fuelling.sequence_no,
+        volume_ml=fuelling.volume_ml,
+        amount_fen=fuelling.amount_fen,
+        unit_price_milli=fuelling.unit_price_milli,
+        totalizer_after_ml=fuelling.totalizer_after_ml,
+        missed_ml=metered.missed_ml,
+        evidence=metered.evidence,
+        event_time_ms=when.at_ms,
+        time_quality=when.quality,
+        clock_quality=at.quality,
+        device_time=_as_given(fuelling.device_time),
+        flags=" ".join(flags),
+        credential=credential,
+        booked_at_ms=at.wall_ms,
+        stream_seq=tx.outbox.next_seq(LEDGER),
+    )
+
+
+def _as_given(time: DeviceTime | None) -> str:
+    if time is None:
+        return ""
+    year = "----" if time.year is None else f"{time.year:04d}"
+    seconds = "" if time.second is None else f":{time.second:02d}"
+    return f"{year}-{time.month:02d}-{time.day:02d} {time.hour:02d}:{time.minute:02d}{seconds}"
+
+
+def _book(fact: Fact, tx: Transaction) -> None:
+    tx.facts.add(fact)
+    item = bodies.Fuelling(
+        kind="fuelling",
+        id=ids.text(fact.fact_id),
+        device=fact.device_key,
+        nozzle=fact.nozzle,
+        point=fact.point,
+        product=fact.product,
+        device_epoch=fact.device_epoch,
+        sequence_no=fact.sequence_no,
+        volume_ml=fact.volume_ml,
+        amount_fen=fact.amount_fen,
+        unit_price_milli=fact.unit_price_milli,
+        totalizer_ml=fact.totalizer_after_ml,
+        missed_ml=fact.missed_ml,
+        evidence=fact.evidence,
+        event_ms=fact.event_time_ms,
+        time=fact.time_quality,
+        clock=fact.clock_quality,
+        booked_ms=fact.booked_at_ms,
+        flags=fact.flags,
+        credential=fact.credential,
+    )
+    stream_seq = tx.outbox.put(LEDGER, "fuelling", item.encoded(), fact.booked_at_ms)
+    assert stream_seq == fact.stream_seq
+
+
+def _learn_clock(fuelling: Fuelling, seen: Seen, device_key: str, tx: Transaction, site: Site) -> None:
+    if fuelling.device_time is None or seen.ended_at_ms is None:
+        return
+    offset_ms = clock_offset_ms(fuelling.device_time, seen.ended_at_ms, site.zone)
+    if offset_ms is not None:
+        tx.meters.keep_clock_offset(device_key, offset_ms, seen.ended_at_ms)
+
+
+def _attach(fact: Fact, tx: Transaction, site: Site, at: Instant) -> tuple[Notice, ...]:
+    alive_since_ms = fact.event_time_ms - site.limits.presentation_ms
+    tx.presentations.use(fact.point, fact.fact_id, fact.event_time_ms, alive_since_ms)
+    if fact.point in site.award_on_fuelling:
+        bind_sale.bind_without_pos(fact, tx, site, at)
+        return ()
+    return bind_sale.bind_waiting(fact, tx, site, at)

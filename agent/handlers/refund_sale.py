@@ -1,0 +1,81 @@
+"""Money goes back, and the points it earned: exactly, in however many parts (points.md 4)."""
+
+from agent.clock import Instant
+from agent.handlers.site import Site
+from agent.handlers.told import Told, refused
+from agent.handlers.wording import receipt
+from agent.messages import bodies, ids
+from agent.points.ledger import reversal_postings
+from agent.points.lots import reverse
+from agent.points.refunds import reversal_minor
+from agent.store.awards import StoredAward
+from agent.store.database import Transaction
+from agent.store.outbox import LEDGER
+from agent.store.sales import PosSale, Refund
+from drivers.events import Answer, Outcome, SaleRefunded
+
+
+def refund_sale(event: SaleRefunded, tx: Transaction, site: Site, at: Instant) -> Told:
+    """Take back the refunded share of the sale's points; a repeated refund id changes nothing."""
+    if known := tx.sales.refund(event.register, event.refund_id):
+        same = (known.pos_sale_id, known.amount_fen) == (event.pos_sale_id, event.amount_fen)
+        return Told(_answer(known, Outcome.REPEATED, tx, site)) if same else refused(site, "REFUND_CONFLICT")
+    sale = tx.sales.get(event.register, event.pos_sale_id)
+    if sale is None:
+        return refused(site, "SALE_UNKNOWN")
+    if not 0 < event.amount_fen <= sale.total_fen - sale.refunded_fen:
+        return refused(site, "REFUND_TOO_LARGE")
+    award = tx.awards.of_fact(sale.fact_id) if sale.fact_id else None
+    minor = _take_back(award, sale, sale.refunded_fen + event.amount_fen, tx, at) if award else 0
+    refund = Refund(
+        event.register, event.refund_id, sale.pos_sale_id, sale.fact_id, event.amount_fen, minor, at.wall_ms
+    )
+    tx.sales.add_refund(refund)
+    _tell_hq(refund, sale, award, tx)
+    return Told(_answer(refund, Outcome.DONE, tx, site))
+
+
+def _take_back(award: StoredAward, sale: PosSale, refunded_fen: int, tx: Transaction, at: Instant) -> int:
+    already = tx.sales.reversed_minor(award.fact_id)
+    minor = reversal_minor(award.minor, sale.total_fen, refunded_fen, already)
+    if minor:
+        own = tx.awards.lot_of(award.award_id)
+        others = tx.awards.other_lots(award.member, award.award_id) if own.remaining_minor < minor else []
+        reversal = reverse(own, minor, others)
+        tx.ledger.post("refund", award.award_id, reversal_postings(award.member, reversal), at.wall_ms)
+        for lot in reversal.lots:
+            tx.awards.change_lot(lot)
+    return minor
+
+
+def _tell_hq(refund: Refund, sale: PosSale, award: StoredAward | None, tx: Transaction) -> None:
+    fact = tx.facts.get(refund.fact_id) if refund.fact_id else None
+    item = bodies.Refund(
+        kind="refund",
+        of=fact.stream_seq if fact else 0,
+        award=award.stream_seq if award else 0,
+        till=refund.register,
+        refund_id=refund.refund_id,
+        pos_sale_id=refund.pos_sale_id,
+        amount_fen=refund.amount_fen,
+        refunded_fen=sale.refunded_fen + refund.amount_fen,
+        total_fen=sale.total_fen,
+        minor=refund.minor,
+        at_ms=refund.refunded_at_ms,
+    )
+    tx.outbox.put(LEDGER, "refund", item.encoded(), refund.refunded_at_ms)
+
+
+def _answer(refund: Refund, outcome: Outcome, tx: Transaction, site: Site) -> Answer:
+    award = tx.awards.of_fact(refund.fact_id) if refund.fact_id else None
+    balance = tx.members.balance(award.member) if award else None
+    return Answer(
+        outcome,
+        durable=True,
+        fact_id=ids.text(refund.fact_id) if refund.fact_id else "",
+        points_minor=-refund.minor,
+        balance_minor=balance.minor if balance else None,
+        balance_as_of_ms=balance.as_of_ms if balance else None,
+        provisional=balance.provisional if balance else True,
+        text=receipt(site, "REFUNDED", refund.minor, balance),
+    )

@@ -1,0 +1,51 @@
+"""What the handlers know of this station: fixed at start, from configuration and keys."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from agent.handlers.credentials import CredentialKey
+
+Language = Literal["zh", "en"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a nozzle stands and what flows through it."""
+
+    point: str
+    product: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """decisions.md 3. Ages in milliseconds."""
+
+    amount_tolerance_fen: int = 1
+    fuelling_max_age_ms: int = 1_800_000
+    presentation_ms: int = 300_000
+    late_identification_ms: int = 1_800_000
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """`devices`: (line, address) → device key; `places`: (device key, nozzle) → point and product.
+
+    `award_on_fuelling`: points without a POS, where the end of the fuelling settles.
+    `points_scale`: minor units of one point, fixed for the life of the programme.
+    """
+
+    station: str
+    programme: str
+    zone: ZoneInfo
+    language: Language
+    credential_key: CredentialKey = field(repr=False)
+    devices: dict[tuple[str, str], str]
+    places: dict[tuple[str, str], Place]
+    award_on_fuelling: frozenset[str] = frozenset()
+    limits: Limits = Limits()
+    points_scale: int = 100
+
+    @property
+    def points(self) -> frozenset[str]:
+        return frozenset(place.point for place in self.places.values())

@@ -1,0 +1,1 @@
+"""The contract with HQ: one lean item per verb (decisions.md 6)."""

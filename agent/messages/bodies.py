@@ -1,0 +1,122 @@
+"""The items a station sends up, as the exact bytes that are stored, hashed, signed and sent.
+
+One lean item per verb: what both ends can derive (postings, award id, lot id, trace id) is never
+sent. `of` is the ledger-stream sequence number of the fact that an item is about; the fact's id
+is also the trace id of everything that follows from it. Absent fields have their default.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from agent.points.award import ExplanationLine
+from agent.points.inputs import AwardInputs, Evidence, TimeQuality
+from agent.points.values import MAX_INTEGER, Natural, Positive, Value
+
+Word = Annotated[str, Field(max_length=128)]
+FactId = Annotated[str, Field(min_length=22, max_length=22)]
+Wall = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+
+BodyLine = tuple[Word, Natural, Natural]
+"""A shop line: product, quantity in thousandths, amount in fen."""
+
+
+class Body(Value):
+    """An item of a stream. `encoded()` is what goes into the outbox, verbatim."""
+
+    def encoded(self) -> bytes:
+        return self.model_dump_json(exclude_defaults=True).encode()
+
+
+class Fuelling(Body):
+    """A fuelling as booked. `missed_ml` passed the meter before it without a record."""
+
+    kind: Literal["fuelling"]
+    id: FactId
+    device: Word
+    nozzle: Word
+    point: Word = ""
+    product: Word = ""
+    device_epoch: Positive = 1
+    sequence_no: Natural | None = None
+    volume_ml: Positive
+    amount_fen: Natural
+    unit_price_milli: Natural
+    totalizer_ml: Natural | None = None
+    missed_ml: int = 0
+    evidence: Evidence = "metered"
+    event_ms: Wall
+    time: TimeQuality = "seen"
+    clock: Word = "SYNCED"
+    booked_ms: Wall
+    flags: Word = ""
+    credential: Word = ""
+
+
+class Basket(Body):
+    """A shop-only sale."""
+
+    kind: Literal["basket"]
+    id: FactId
+    till: Word
+    pos_sale_id: Word
+    tender: Word
+    lines: tuple[BodyLine, ...]
+    event_ms: Wall
+    clock: Word = "SYNCED"
+    credential: Word = ""
+
+
+class Award(Body):
+    """Points for a fact, with everything needed to compute them again bit for bit."""
+
+    kind: Literal["award"]
+    of: Positive
+    member: Word
+    bundle: Word
+    version: Positive
+    inputs: AwardInputs
+    minor: Natural
+    reason: Word = ""
+    explanation: tuple[ExplanationLine, ...] = ()
+
+
+class Claim(Body):
+    """A paid fact of somebody this station does not know: HQ resolves the credential and awards."""
+
+    kind: Literal["claim"]
+    of: Positive
+    credential: Word
+    bundle: Word = ""
+    version: Natural = 0
+    inputs: AwardInputs | None = None
+
+
+class Refund(Body):
+    """Money given back: `refunded_fen` of `total_fen` until now, this refund included.
+
+    `minor` points of the award at ledger-stream seq `award` were taken back; both 0 without an award.
+    """
+
+    kind: Literal["refund"]
+    of: Natural = 0
+    award: Natural = 0
+    till: Word
+    refund_id: Word
+    pos_sale_id: Word
+    amount_fen: Positive
+    refunded_fen: Positive
+    total_fen: Natural
+    minor: Natural = 0
+    at_ms: Wall
+
+
+class Adopted(Body):
+    """A bundle or member snapshot was verified and taken in."""
+
+    kind: Literal["adopted"]
+    what: Literal["bundle", "members"]
+    name: Word = ""
+    version: Natural
+    sha256: Word
+    at_ms: Wall

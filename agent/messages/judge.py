@@ -1,0 +1,111 @@
+"""HQ's side of the contract: what an item means, and whether HQ computes the same (decisions.md 4).
+
+The same `award` as at the station, on the inputs the station recorded. A difference is an alarm of
+HQ's; the item is kept and acknowledged all the same, for it is what the station did.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from agent.messages import bodies
+from agent.points.award import award
+from agent.points.refunds import reversal_minor
+from agent.points.rules import Bundle
+from sync.hq.judging import MISMATCH, NOT_AN_ITEM, OK, UNKNOWN_BUNDLE, Booked, ItemContext
+
+Bundles = Mapping[tuple[str, int], Bundle]
+"""The bundles HQ has issued, by name and version."""
+
+LEDGER = "ledger"
+B = TypeVar("B", bound=BaseModel)
+
+
+def judge_with(bundles: Bundles) -> Callable[[ItemContext, str, bytes], Booked]:
+    """The judge that the receiver is handed, knowing these bundles."""
+
+    def judge(context: ItemContext, kind: str, body: bytes) -> Booked:
+        model = _MODELS.get(kind)
+        if model is None:
+            return NOT_AN_ITEM
+        try:
+            item = model.model_validate_json(body)
+        except ValidationError:
+            return NOT_AN_ITEM
+        return _booked(item, context, bundles)
+
+    return judge
+
+
+_MODELS: dict[str, type[BaseModel]] = {
+    "fuelling": bodies.Fuelling,
+    "basket": bodies.Basket,
+    "award": bodies.Award,
+    "claim": bodies.Claim,
+    "refund": bodies.Refund,
+    "adopted": bodies.Adopted,
+}
+
+
+def _booked(item: BaseModel, context: ItemContext, bundles: Bundles) -> Booked:
+    match item:
+        case bodies.Fuelling() | bodies.Basket():
+            return Booked(item.id, None, 0, OK)
+        case bodies.Award():
+            return _award(item, context, bundles)
+        case bodies.Claim():
+            fact = _fact(item.of, context)
+            return Booked(fact.id, None, 0, OK) if fact else NOT_AN_ITEM
+        case bodies.Refund():
+            return _refund(item, context)
+        case _:
+            return Booked(None, None, 0, OK)
+
+
+def _award(item: bodies.Award, context: ItemContext, bundles: Bundles) -> Booked:
+    fact = _fact(item.of, context)
+    if fact is None:
+        return NOT_AN_ITEM
+    bundle = bundles.get((item.bundle, item.version))
+    if bundle is None:
+        return Booked(fact.id, item.member, item.minor, UNKNOWN_BUNDLE)
+    ours = award(item.inputs, bundle)
+    same = (ours.minor, ours.reason, ours.explanation) == (item.minor, item.reason, item.explanation)
+    about_this_fact = same and _agrees(item, fact)
+    return Booked(fact.id, item.member, item.minor, OK if about_this_fact else MISMATCH)
+
+
+def _agrees(item: bodies.Award, fact: bodies.Fuelling | bodies.Basket) -> bool:
+    """The inputs must be this fact's: its litres, its evidence and the quality of its time."""
+    volume_ml = sum(line.volume_ml for line in item.inputs.lines)
+    if isinstance(fact, bodies.Basket):
+        return volume_ml == 0
+    recorded = (fact.volume_ml, fact.evidence, fact.time)
+    return recorded == (volume_ml, item.inputs.evidence, item.inputs.time_quality)
+
+
+def _refund(item: bodies.Refund, context: ItemContext) -> Booked:
+    entity = f"{item.till}/{item.refund_id}"
+    if item.award == 0:
+        return Booked(entity, None, 0, OK if item.minor == 0 else MISMATCH)
+    original = _item(item.award, context, bodies.Award)
+    if original is None or not item.amount_fen <= item.refunded_fen <= item.total_fen:
+        return NOT_AN_ITEM
+    before = original.minor * (item.refunded_fen - item.amount_fen) // item.total_fen
+    ours = reversal_minor(original.minor, item.total_fen, item.refunded_fen, before)
+    return Booked(entity, original.member, -item.minor, OK if ours == item.minor else MISMATCH)
+
+
+def _fact(seq: int, context: ItemContext) -> bodies.Fuelling | bodies.Basket | None:
+    return _item(seq, context, bodies.Fuelling) or _item(seq, context, bodies.Basket)
+
+
+def _item(seq: int, context: ItemContext, model: type[B]) -> B | None:
+    found = context.item_at(LEDGER, seq)
+    if found is None or _MODELS.get(found[0]) is not model:
+        return None
+    try:
+        return model.model_validate_json(found[1])
+    except ValidationError:
+        return None

@@ -1,0 +1,101 @@
+"""What an award is computed from, recorded with it, so that anybody can compute it again.
+
+decisions.md 4: everything the evaluator may look at is in here or in the bundle. HQ runs the same
+code on the same inputs, so nothing needs a clock, a time-zone database or a member record.
+
+`model_dump_json(exclude_defaults=True)` is the lean form that is stored and sent; it reads back to
+an equal value. Evidence and time quality have no default on purpose: forgetting one must not earn.
+"""
+
+from datetime import date, datetime, timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from agent.points.values import Minute, Name, Natural, Value
+
+Evidence = Literal["metered", "recorded", "none"]
+"""metered: the totalizer moved by the volume. recorded: a buffered record (hand-over A) carries it."""
+TimeQuality = Literal["seen", "device", "estimated"]
+"""How sure the event time is, decided once by the handler (decisions.md 2)."""
+
+_LEAP_YEAR = 2024
+
+
+def _real_date(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+def _real_birthday(month_day: tuple[int, int]) -> tuple[int, int]:
+    date(_LEAP_YEAR, *month_day)
+    return month_day
+
+
+DateText = Annotated[str, StringConstraints(pattern=r"^2[01]\d\d-\d\d-\d\d$"), AfterValidator(_real_date)]
+Birthday = Annotated[tuple[int, int], AfterValidator(_real_birthday)]
+"""(month, day); 29 February is a birthday."""
+
+
+class Line(Value):
+    """One line of the sale. `volume_ml` > 0 means fuel; `amount_fen` is what was paid for this line
+    after discounts and without the part paid in points."""
+
+    product: Name
+    volume_ml: Natural = 0
+    amount_fen: Natural = 0
+
+
+class Usage(Value):
+    """Points this station knew the member to have earned already, today and this month (minor units)."""
+
+    day_minor: Natural = 0
+    month_minor: Natural = 0
+
+
+class Local(Value):
+    """When the fuelling ended, in the programme's zone.
+
+    `business_date` may differ from the calendar's: before the programme's day starts it is still
+    yesterday. `weekday` is the business date's (1 Monday to 7 Sunday), `minute_of_day` the wall
+    clock's (0 to 1439).
+    """
+
+    business_date: DateText
+    weekday: Annotated[int, Field(ge=1, le=7)]
+    minute_of_day: Minute
+
+    @classmethod
+    def at(cls, civil: datetime, business_day_starts_minute: int) -> Self:
+        """From a civil time that the caller has already put into the programme's zone."""
+        minute = civil.hour * 60 + civil.minute
+        day = civil.date() - timedelta(days=minute < business_day_starts_minute)
+        return cls(business_date=day.isoformat(), weekday=day.isoweekday(), minute_of_day=minute)
+
+    @model_validator(mode="after")
+    def _weekday_is_of_the_date(self) -> Self:
+        if self.weekday != self.day.isoweekday():
+            raise ValueError(f"{self.business_date} is weekday {self.day.isoweekday()}, not {self.weekday}")
+        return self
+
+    @property
+    def day(self) -> date:
+        return date.fromisoformat(self.business_date)
+
+
+class AwardInputs(Value):
+    """Everything `award` looks at besides the bundle.
+
+    `tier` and `cohort` are the member's at event time ("" for no cohort). `birthday` is (month, day),
+    given only if the member consented to its use.
+    """
+
+    lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=200)]
+    tender: Name
+    tier: Name
+    cohort: Annotated[str, Field(max_length=64)] = ""
+    birthday: Birthday | None = None
+    usage: Usage = Usage()
+    evidence: Evidence
+    time_quality: TimeQuality
+    local: Local

@@ -1,0 +1,175 @@
+"""The writing connection, its transactions, and what an error of the disk means.
+
+One connection in one process writes: the SQLite of Debian 12 can corrupt a WAL that two
+connections write or checkpoint at once (reliability.md, finding 4). A commit that returned is on
+the disk: `synchronous=FULL`, with the pragmas in the order that also survives a file system that
+forgets an unlink (finding 5).
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from agent.clock import Instant
+from agent.store import migrations
+from agent.store.alarms import Alarms
+from agent.store.awards import Awards
+from agent.store.bundles import Bundles
+from agent.store.facts import Facts
+from agent.store.ledger import Ledger
+from agent.store.members import Members
+from agent.store.meters import Meters
+from agent.store.outbox import OutboxWriter
+from agent.store.presentations import Presentations
+from agent.store.sales import Sales
+
+_PRAGMAS = (
+    "PRAGMA synchronous=EXTRA",  # before WAL: the old journal's deletion must be durable
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA cell_size_check=ON",
+    "PRAGMA temp_store=MEMORY",
+)
+
+
+class StoreFull(Exception):
+    """No space left: this change was taken back, nothing else is lost. A refusal, not a fault."""
+
+
+class StoreBroken(Exception):
+    """The disk failed. What SQLite says after a failed write or sync means nothing: end the process."""
+
+
+class StoreMismatch(Exception):
+    """The file belongs to another station or programme than the configuration names."""
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+class Transaction:
+    """One open transaction, seen as the table families; valid until the block that opened it ends."""
+
+    def __init__(self, connection: sqlite3.Connection, bundles: Bundles) -> None:
+        self.facts = Facts(connection)
+        self.meters = Meters(connection)
+        self.sales = Sales(connection)
+        self.presentations = Presentations(connection)
+        self.members = Members(connection)
+        self.bundles = bundles
+        self.awards = Awards(connection)
+        self.ledger = Ledger(connection)
+        self.outbox = OutboxWriter(connection)
+        self.alarms = Alarms(connection)
+
+
+class Store:
+    """The station's database, open for writing. Used by one thread."""
+
+    def __init__(self, connection: sqlite3.Connection, epoch: int) -> None:
+        self._connection = connection
+        self.epoch = epoch
+        self._families = Transaction(connection, Bundles(connection))
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        station: str,
+        programme: str,
+        at: Instant,
+        connect: Callable[[Path], sqlite3.Connection] | None = None,
+    ) -> Self:
+        """Open or make the file; raises `SchemaError`, `StoreMismatch` or `StoreBroken`."""
+        connection = (connect or _connect)(path)
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(pragma)
+            migrations.migrate(connection, path, at.wall_ms, migrations.shipped())
+            epoch = _claim(connection, station, programme, at)
+        except sqlite3.Error as error:
+            connection.close()
+            raise StoreBroken(f"{path}: {error}") from error
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection, epoch)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """BEGIN IMMEDIATE … COMMIT. When the block is left without an exception it is on the disk."""
+        with _disk_errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._families
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._families.bundles.forget()
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """One verb inside a transaction: an exception takes back this verb alone."""
+        with _disk_errors():
+            self._connection.execute("SAVEPOINT verb")
+            try:
+                yield
+            except BaseException:
+                if self._connection.in_transaction:  # a full disk may have ended the whole transaction
+                    self._connection.execute("ROLLBACK TO verb")
+                    self._connection.execute("RELEASE verb")
+                self._families.bundles.forget()
+                raise
+            self._connection.execute("RELEASE verb")
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
+    def newest_at_ms(self) -> int:
+        """The latest wall time that was written: a clock below it cannot be right. 0 in a new file."""
+        return int(self._connection.execute(_NEWEST).fetchone()[0])
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise  # a broken promise of our own code, not of the disk
+    except sqlite3.Error as error:
+        if is_full(error):
+            raise StoreFull(str(error)) from error
+        raise StoreBroken(str(error)) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection without Python's hidden transactions; only the thread that made it may use it."""
+    return sqlite3.connect(path, isolation_level=None)
+
+
+_NEWEST = "SELECT coalesce(max(at_ms), 0) FROM outbox"
+_CLAIM = "SELECT station, programme, epoch FROM station"
+_FIRST_CLAIM = """
+INSERT INTO station (only_row, station, programme, epoch, created_at_ms) VALUES (1, ?, ?, 1, ?)
+"""
+
+
+def _claim(connection: sqlite3.Connection, station: str, programme: str, at: Instant) -> int:
+    """The first start writes whose file this is; later starts must be the same station's."""
+    row = connection.execute(_CLAIM).fetchone()
+    if row is None:
+        connection.execute(_FIRST_CLAIM, (station, programme, at.wall_ms))
+        return 1
+    if row[:2] != (station, programme):
+        raise StoreMismatch(f"this database belongs to station {row[0]} of programme {row[1]}")
+    return int(row[2])

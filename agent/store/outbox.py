@@ -1,0 +1,114 @@
+"""Rows waiting for HQ, in order and without gaps; and how far HQ has confirmed them.
+
+The writer's half runs in the till's transaction: the row is as durable as the fact it tells of.
+The reader's half is used by the courier on its own read-only connection.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+from agent.store.ledger import GENESIS, next_head
+from sync.outbox import OutboxRow
+
+LEDGER = "ledger"
+SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """HQ has said, signed, that it holds everything up to `seq`."""
+
+    seq: int
+    head: bytes
+    acked_at_ms: int
+
+
+_TIP = "SELECT seq, head FROM outbox WHERE stream = ? ORDER BY seq DESC LIMIT 1"
+_ADD = "INSERT INTO outbox (stream, seq, kind, at_ms, body, head) VALUES (?, ?, ?, ?, ?, ?)"
+_HEAD = "SELECT head FROM outbox WHERE stream = ? AND seq = ?"
+_WATERMARK = "SELECT seq, head, acked_at_ms FROM watermark WHERE stream = ?"
+_RAISE = """
+INSERT INTO watermark (stream, seq, head, acked_at_ms) VALUES (?, ?, ?, ?)
+ON CONFLICT (stream) DO UPDATE
+SET seq = excluded.seq, head = excluded.head, acked_at_ms = excluded.acked_at_ms
+"""
+_PRUNE = """
+DELETE FROM outbox WHERE stream = ? AND seq IN (
+    SELECT seq FROM outbox WHERE stream = ? AND seq < ? AND at_ms < ? ORDER BY seq LIMIT 500)
+"""
+_ROWS = "SELECT seq, body, at_ms FROM outbox WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?"
+_OLDEST_WAITING = """
+SELECT min(at_ms) FROM outbox
+WHERE seq > coalesce((SELECT seq FROM watermark WHERE watermark.stream = outbox.stream), 0)
+"""
+_EPOCH = "SELECT epoch FROM station"
+
+
+class OutboxWriter:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def next_seq(self, stream: str) -> int:
+        return self._tip(stream)[0] + 1
+
+    def put(self, stream: str, kind: str, body: bytes, at_ms: int) -> int:
+        """Queue one item, exactly these bytes; returns its seq."""
+        assert b"\n" not in body, "an item is one line"
+        seq, head = self._tip(stream)
+        self._connection.execute(_ADD, (stream, seq + 1, kind, at_ms, body, next_head(head, body)))
+        return seq + 1
+
+    def watermark(self, stream: str) -> Watermark:
+        row = self._connection.execute(_WATERMARK, (stream,)).fetchone()
+        return Watermark(int(row[0]), bytes(row[1]), int(row[2])) if row else Watermark(0, GENESIS, 0)
+
+    def head_at(self, stream: str, seq: int) -> bytes | None:
+        """Stream head after `seq`; None if that row does not exist (any more)."""
+        return _head_at(self._connection, stream, seq)
+
+    def raise_watermark(self, stream: str, mark: Watermark) -> None:
+        self._connection.execute(_RAISE, (stream, mark.seq, mark.head, mark.acked_at_ms))
+
+    def prune(self, stream: str, kept_since_ms: int) -> int:
+        """Drop at most 500 rows behind the watermark that are old enough; the watermark's own row stays."""
+        mark = self.watermark(stream)
+        return self._connection.execute(_PRUNE, (stream, stream, mark.seq, kept_since_ms)).rowcount
+
+    def _tip(self, stream: str) -> tuple[int, bytes]:
+        row = self._connection.execute(_TIP, (stream,)).fetchone()
+        return (int(row[0]), bytes(row[1])) if row else (0, GENESIS)
+
+
+class OutboxReader:
+    """What the courier asks (`sync.outbox.Outbox`), answered from committed rows only."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def epoch(self) -> int:
+        return int(self._connection.execute(_EPOCH).fetchone()[0])
+
+    def last_seq(self, stream: str) -> int:
+        row = self._connection.execute(_TIP, (stream,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def watermark(self, stream: str) -> int:
+        row = self._connection.execute(_WATERMARK, (stream,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def head_at(self, stream: str, seq: int) -> bytes | None:
+        return _head_at(self._connection, stream, seq)
+
+    def rows(self, stream: str, after_seq: int, limit: int) -> list[OutboxRow]:
+        return [OutboxRow(*row) for row in self._connection.execute(_ROWS, (stream, after_seq, limit))]
+
+    def oldest_unacknowledged_at_ms(self) -> int | None:
+        row = self._connection.execute(_OLDEST_WAITING).fetchone()
+        return None if row[0] is None else int(row[0])
+
+
+def _head_at(connection: sqlite3.Connection, stream: str, seq: int) -> bytes | None:
+    if seq == 0:
+        return GENESIS
+    row = connection.execute(_HEAD, (stream, seq)).fetchone()
+    return bytes(row[0]) if row else None

@@ -1,0 +1,1 @@
+"""This station: its settings, where they come from, and what is refused (config/README.md)."""

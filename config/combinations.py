@@ -1,0 +1,95 @@
+"""What only several settings together can show to be impossible. Pure: settings in, problems out."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+
+from config.fields import decode_key
+from config.refusal import Problem
+from config.settings import Settings
+
+Entry = tuple[str, Hashable]
+"""Dotted path of a setting and what must not be said twice there."""
+
+
+def combination_problems(settings: Settings, source: str) -> list[Problem]:
+    """Every impossible combination in `settings`; `source` is the file that the lines name."""
+    checks: tuple[Callable[[Settings], Iterator[tuple[str, str, str]]], ...] = (
+        _certificates,
+        _threshold,
+        _secrets_twice,
+        _names_twice,
+        _wires,
+        _nozzles,
+    )
+    return [
+        Problem("COMBINATION_IMPOSSIBLE", source, key, reason, remedy)
+        for check in checks
+        for key, reason, remedy in check(settings)
+    ]
+
+
+def _certificates(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    hq = settings.hq
+    if (hq.cert_file is None) != (hq.key_file is None):
+        lonely = "hq.cert_file" if hq.key_file is None else "hq.key_file"
+        yield lonely, "a certificate and its key only work together", "give both or neither"
+    if hq.ca_file is not None and all(url.startswith("mqtt:") for url in hq.brokers):
+        yield "hq.ca_file", "no broker uses TLS", "take it out, or use mqtts://"
+
+
+def _threshold(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    keys = {decode_key(text) for text in settings.hq.public_keys.values()}
+    if settings.hq.threshold > len(keys):
+        reason = f"asks for {settings.hq.threshold} signatures but only {len(keys)} different keys are pinned"
+        yield "hq.threshold", reason, "lower it, or add keys to hq.public_keys"
+
+
+def _secrets_twice(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    if settings.credential_key_k1 is not None and settings.credential_key_k1_file is not None:
+        yield (
+            "credential_key_k1_file",
+            "the key is given twice",
+            "take this out: the other is the service's own",
+        )
+
+
+def _names_twice(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    yield from _twice("brokers", ((f"hq.brokers.{i}", url) for i, url in enumerate(settings.hq.brokers, 1)))
+    yield from _twice("names", ((f"line.{i}.name", line.name) for i, line in enumerate(settings.line, 1)))
+    yield from _twice("keys", _device_keys(settings))
+    yield from _twice("ids", ((f"point.{i}.id", point.id) for i, point in enumerate(settings.point, 1)))
+
+
+def _device_keys(settings: Settings) -> Iterator[tuple[str, str]]:
+    for i, line in enumerate(settings.line, 1):
+        for j, device in enumerate(line.device, 1):
+            yield f"line.{i}.device.{j}.key", device.key
+
+
+def _wires(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    yield from _twice("ports", ((f"line.{i}.port", line.port) for i, line in enumerate(settings.line, 1)))
+    for i, line in enumerate(settings.line, 1):
+        addresses = ((f"line.{i}.device.{j}.address", d.address) for j, d in enumerate(line.device, 1))
+        yield from _twice("addresses on this line", addresses)
+        if line.pty and line.port.startswith("socket:"):
+            yield f"line.{i}.pty", "a network port is not a pseudo-terminal", "take it out"
+
+
+def _nozzles(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    known = {key for _, key in _device_keys(settings)}
+    claims: list[Entry] = []
+    for i, point in enumerate(settings.point, 1):
+        for j, nozzle in enumerate(point.nozzle, 1):
+            path = f"point.{i}.nozzle.{j}"
+            if nozzle.device not in known:
+                remedy = f"use the key of a [[line.device]]: {', '.join(sorted(known))}"
+                yield f"{path}.device", f'no device has the key "{nozzle.device}"', remedy
+            claims.append((path, (nozzle.device, nozzle.nozzle)))
+    yield from _twice("nozzles of one device", claims)
+
+
+def _twice(what: str, entries: Iterable[Entry]) -> Iterator[tuple[str, str, str]]:
+    first: dict[Hashable, str] = {}
+    for path, value in entries:
+        if value in first:
+            yield path, f"says the same as {first[value]}", f"{what} must differ"
+        first.setdefault(value, path)

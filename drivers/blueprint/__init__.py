@@ -1,0 +1,41 @@
+"""The smallest complete driver, for a line protocol that no device speaks: copy it to begin a new one."""
+
+from typing import Any
+
+from drivers.blueprint.options import BlueprintOptions
+from drivers.conformance import Cases
+from drivers.driver import Driver, Grade
+from drivers.events import HandOver
+from drivers.session import Session, Simulator
+
+
+def _open_session(address: str, options: Any) -> Session:
+    from drivers.blueprint.session import BlueprintSession
+
+    return BlueprintSession(address, options)
+
+
+def _open_simulator(address: str, options: Any) -> Simulator:
+    from drivers.blueprint.simulator import BlueprintSimulator
+
+    return BlueprintSimulator()
+
+
+def conformance_cases() -> Cases:
+    """What `drivers/conformance.py` runs for this driver."""
+    from drivers.blueprint.case import BlueprintCase
+
+    return {"plain": BlueprintCase}
+
+
+DRIVER = Driver(
+    name="blueprint",
+    title="nothing real: the driver to copy",
+    hand_over=HandOver.BUFFERED,
+    grade=Grade.BRONZE,
+    evidence="none, invented here",
+    options=BlueprintOptions,
+    silence_ms=3_000,
+    open_session=_open_session,
+    open_simulator=_open_simulator,
+)

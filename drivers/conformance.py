@@ -1,0 +1,576 @@
+"""What every driver promises, and the kit that tries it: seeded, on simulated time, over bad wires.
+
+The promises, each with the code that a broken one is reported under:
+
+- every finished sale is reported at least once and unaltered, and nothing else is: LOST, INVENTED;
+- the device is never told "we have it" before `confirm` with a durable answer: RELEASED_TOO_EARLY;
+- an answer UNAVAILABLE leads to the same record being reported again (else LOST);
+- every request of a POS gets the till's answer to that very request: UNANSWERED, WRONG_ANSWER;
+- a dead device is noticed within `Driver.silence_ms` plus `SILENCE_SLACK_MS`: SILENCE_UNNOTICED,
+  and so is its return: RETURN_UNNOTICED (`silence_ms` 0: a POS link that may rest; not tried);
+- power loss on either side and a pulled plug lose nothing (else LOST, UNANSWERED);
+- noise neither raises nor grows memory (MEMORY_GROWS), nor stops the next sale (else LOST);
+- the session never asks to be woken in the past for ever: SPINS;
+- valid frames are counted under `HEARD`: HEARD_NOT_COUNTED.
+
+A driver takes part by a function `conformance_cases()` in the module that holds its `Driver`
+record: it returns named factories of a `PumpCase` or a `PosCase`. A failing run is replayed with
+`python -m drivers.conformance DRIVER/CASE WIRE SEED`.
+"""
+
+import gc
+import random
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from types import FunctionType, ModuleType
+from typing import Protocol, TypeAlias
+
+from drivers.driver import Driver
+from drivers.events import (
+    Answer,
+    Candidate,
+    Credential,
+    DeviceBack,
+    DeviceSilent,
+    DriverEvent,
+    Fuelling,
+    HandOver,
+    Monotonic,
+    Outcome,
+    PosRequest,
+)
+from drivers.faults import CLEAN, WIRES, Faults, Wire
+from drivers.session import Session, Simulator
+
+SALES = 7
+SILENCE_SLACK_MS = 1_000
+CALM_LIMIT_MS = 120_000
+"""After the trouble, on a clean wire, everything must have arrived within this time."""
+NOISE_BYTES = 65_536
+MEMORY_GROWTH_BYTES = 32_768
+SPIN_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """One finished sale as the device knows it; what is reported must equal it field by field."""
+
+    nozzle: str
+    sequence_no: int | None
+    volume_ml: int
+    amount_fen: int
+    unit_price_milli: int
+    totalizer_after_ml: int | None
+    credential: Credential | None = None
+
+
+class PumpCase(Protocol):
+    """A dispenser or concentrator that the kit can make sell."""
+
+    @property
+    def hand_over(self) -> HandOver:
+        """What the device does with a finished sale (one driver may serve devices of several kinds)."""
+
+    @property
+    def simulator(self) -> Simulator:
+        """The device's side."""
+
+    def open_session(self) -> Session:
+        """Our side, fresh, as after a start of the agent."""
+
+    def sell(self, rng: random.Random, now: Monotonic) -> None:
+        """One fuelling from lift to hang-up. Hand-over B and C are asked only when the last one is safe."""
+
+    def sold(self) -> Sequence[Sold]:
+        """Every fuelling with volume so far, oldest first."""
+
+    def released(self) -> Sequence[Sold]:
+        """The sales that the device will not offer again because it was told we have them (A only)."""
+
+
+class PosCase(Protocol):
+    """A POS that the kit can make ask."""
+
+    @property
+    def hand_over(self) -> None:
+        """None: this is what tells a POS from a pump."""
+
+    @property
+    def simulator(self) -> Simulator:
+        """The POS's side."""
+
+    def open_session(self) -> Session:
+        """Our side, fresh, as after a start of the agent."""
+
+    def ask(self, rng: random.Random, now: Monotonic) -> None:
+        """The POS makes one more request, different from all before."""
+
+    def asked(self) -> Sequence[PosRequest]:
+        """The requests that the POS still stands by, in order; a power cut may remove unsent ones."""
+
+    def answers(self) -> Sequence[Answer | None]:
+        """For each of `asked()` the answer as the POS understood it, None while it waits."""
+
+
+Case: TypeAlias = PumpCase | PosCase
+Cases: TypeAlias = Mapping[str, Callable[[], Case]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one run saw. `failures` are sentences that begin with a code from the module docstring."""
+
+    replay: str
+    true_count: int
+    reported_count: int
+    repeated_count: int
+    unavailable_count: int
+    mishaps: tuple[str, ...]
+    simulated_ms: int
+    failures: tuple[str, ...]
+
+    def explain(self) -> str:
+        """The failures and the command that replays them, for an assertion message."""
+        return "\n".join((*self.failures, f"replay: {self.replay}"))
+
+
+def run(driver: Driver, case_name: str, case: Case, faults: Faults, seed: int) -> Report:
+    """Try every promise of `case` once on one kind of wire. The same arguments give the same run."""
+    replay = f"python -m drivers.conformance {driver.name}/{case_name} {faults.name} {seed}"
+    with _noted(replay):
+        trial = _Trial(driver, case, faults, random.Random(f"{driver.name}/{case_name}/{faults.name}/{seed}"))
+        trial.trouble()
+        trial.calm()
+        if driver.silence_ms:
+            trial.silence()
+        if faults.noise_bp or faults == CLEAN:
+            trial.noise()
+        trial.judge_counters()
+    return Report(
+        replay=replay,
+        true_count=trial.true_count(),
+        reported_count=trial.till.reported_count,
+        repeated_count=trial.till.repeated_count,
+        unavailable_count=trial.till.unavailable_count,
+        mishaps=tuple(trial.mishaps),
+        simulated_ms=trial.now - trial.started,
+        failures=tuple(sorted(trial.failures)),
+    )
+
+
+@contextmanager
+def _noted(replay: str) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if (error := sys.exception()) is not None:
+            error.add_note(f"replay: {replay}")
+
+
+Identity: TypeAlias = tuple[str, str, int | None, str, str, str, str]
+
+
+def identity_of(fuelling: Fuelling) -> Identity:
+    """What makes two reports the same sale: device, nozzle, number and the raw digits."""
+    raw = fuelling.raw
+    return (
+        fuelling.address,
+        fuelling.nozzle,
+        fuelling.sequence_no,
+        raw.totalizer_after,
+        raw.volume,
+        raw.amount,
+        raw.unit_price,
+    )
+
+
+def as_sold(fuelling: Fuelling) -> Sold:
+    """The part of a report that is compared with the device's truth."""
+    return Sold(
+        fuelling.nozzle,
+        fuelling.sequence_no,
+        fuelling.volume_ml,
+        fuelling.amount_fen,
+        fuelling.unit_price_milli,
+        fuelling.totalizer_after_ml,
+        fuelling.credential,
+    )
+
+
+@dataclass
+class _Till:
+    """Stands in for the station's till: keeps what it said yes to, and sometimes says "not now"."""
+
+    rng: random.Random
+    unavailable_bp: int = 2_000
+    durable: dict[Identity, Fuelling] = field(default_factory=dict)
+    given: dict[PosRequest, list[Answer]] = field(default_factory=dict)
+    reported_count: int = 0
+    repeated_count: int = 0
+    unavailable_count: int = 0
+
+    def answer(self, event: DriverEvent) -> Answer:
+        if isinstance(event, Fuelling):
+            return self._book(event)
+        if isinstance(event, PosRequest):
+            return self._serve(event)
+        return Answer(Outcome.DONE, durable=False)
+
+    def _book(self, fuelling: Fuelling) -> Answer:
+        self.reported_count += 1
+        if identity_of(fuelling) in self.durable:
+            self.repeated_count += 1
+            return Answer(Outcome.REPEATED, durable=True)
+        if self._not_now():
+            return Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL")
+        self.durable[identity_of(fuelling)] = fuelling
+        return Answer(Outcome.DONE, durable=True)
+
+    def _serve(self, request: PosRequest) -> Answer:
+        self.reported_count += 1
+        given = self.given.setdefault(request, [])
+        kept = [answer for answer in given if answer.durable]
+        if kept:
+            self.repeated_count += 1
+            answer = replace(kept[0], outcome=Outcome.REPEATED)
+        elif self._not_now():
+            answer = Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL", text="请稍后再试")
+        else:
+            answer = self._draw_answer()
+        given.append(answer)
+        return answer
+
+    def _not_now(self) -> bool:
+        refused = self.rng.randrange(10_000) < self.unavailable_bp
+        self.unavailable_count += refused
+        return refused
+
+    def _draw_answer(self) -> Answer:
+        points_minor, serial = self.rng.randrange(1, 99_999), self.rng.randrange(10**9)
+        candidates = (
+            Candidate(f"fact-{serial}", "02", "92号汽油", 30_120, 23_405, 75),
+            Candidate(f"fact-{serial + 1}", "02", "92号汽油", 12_000, 23_405, 12),
+        )
+        return self.rng.choice(
+            (
+                Answer(
+                    Outcome.DONE,
+                    durable=True,
+                    fact_id=f"fact-{serial}",
+                    points_minor=points_minor,
+                    balance_minor=points_minor + 500,
+                    balance_as_of_ms=1_700_000_000_000,
+                    provisional=True,
+                    text="本次积分已入账",
+                ),
+                Answer(Outcome.AMBIGUOUS, durable=True, reason="SEVERAL_FUELLINGS", candidates=candidates),
+                Answer(Outcome.WAITING, durable=True, reason="NO_FUELLING_YET", text=f"稍后 {serial}"),
+                Answer(Outcome.REFUSED, durable=True, reason="ALREADY_AWARDED", text=f"不可重复 {serial}"),
+            )
+        )
+
+
+class _Trial:
+    """One device, one session, two wires, and a clock that only this class moves."""
+
+    def __init__(self, driver: Driver, case: Case, faults: Faults, rng: random.Random) -> None:
+        self.driver = driver
+        self.case = case
+        self.rng = rng
+        self.started = self.now = Monotonic(rng.randrange(10**9))
+        self.till = _Till(rng)
+        self.failures: set[str] = set()
+        self.mishaps: list[str] = []
+        self.session = case.open_session()
+        self._use_wires(faults)
+        self._heard_from_device: deque[bytes] = deque(maxlen=32)
+        self._waiting_confirm: tuple[DriverEvent, Answer, Monotonic] | None = None
+        self._silent_seen = self._back_seen = False
+        self._asked_ever: set[PosRequest] = set()
+        self._released_seen = 0
+        self._spins = 0
+
+    # The phases, in the order in which `run` goes through them.
+
+    def trouble(self) -> None:
+        """Sales or requests on the bad wire, with crashes, power cuts and a pulled plug between them."""
+        mishaps: list[Callable[[], None] | None] = [
+            self._we_crash,
+            self._we_crash,
+            self._device_loses_power,
+            self._plug_is_pulled,
+        ]
+        mishaps += [None] * (SALES - len(mishaps))
+        self.rng.shuffle(mishaps)
+        for mishap in mishaps:
+            self._make_one()
+            self._pass_time(self.rng.randrange(100, 2_500))
+            if mishap is not None:
+                mishap()
+
+    def calm(self) -> None:
+        """A clean wire and a willing till: everything arrives, and nothing that never was."""
+        self._use_wires(CLEAN)
+        self.till.unavailable_bp = 0
+        self._wait_until(self._all_arrived)
+        self._judge()
+
+    def silence(self) -> None:
+        """The device says nothing any more, then comes back."""
+        self._pass_time(2 * SILENCE_SLACK_MS)
+        self._silent_seen = False
+        self._cut_wires()
+        self._pass_time(self.driver.silence_ms + SILENCE_SLACK_MS)
+        if not self._silent_seen:
+            self.failures.add(f"SILENCE_UNNOTICED after {self.driver.silence_ms + SILENCE_SLACK_MS} ms")
+        self._back_seen = False
+        self._use_wires(CLEAN)
+        self._make_one()
+        self._wait_until(self._all_arrived)
+        self._judge()
+        if not self._back_seen:
+            self.failures.add("RETURN_UNNOTICED")
+
+    def noise(self) -> None:
+        """Any bytes: nothing raises, memory stays, and the next sale arrives all the same."""
+        self.till.unavailable_bp = 10_000
+        self._cut_wires()
+        self._feed_noise(NOISE_BYTES // 4)
+        before_bytes = _deep_size_bytes(self.session)
+        self._feed_noise(NOISE_BYTES)
+        grown_bytes = _deep_size_bytes(self.session) - before_bytes
+        if grown_bytes > MEMORY_GROWTH_BYTES:
+            self.failures.add(f"MEMORY_GROWS by {grown_bytes} bytes over {NOISE_BYTES} bytes of noise")
+        self.till.unavailable_bp = 0
+        self._use_wires(CLEAN)
+        self._pass_time(1_000)
+        self._make_one()
+        self._wait_until(self._all_arrived)
+        self._judge()
+
+    def judge_counters(self) -> None:
+        if not self.session.counters().get("HEARD", 0):
+            self.failures.add("HEARD_NOT_COUNTED: counters() must count valid frames under HEARD")
+
+    # What can happen to a station.
+
+    def _make_one(self) -> None:
+        if self.case.hand_over is None:
+            self.case.ask(self.rng, self.now)
+            self._asked_ever.update(self.case.asked())
+            return
+        if self.case.hand_over is not HandOver.BUFFERED:
+            self._wait_until(self._all_arrived)
+        self.case.sell(self.rng, self.now)
+
+    def _we_crash(self) -> None:
+        self.mishaps.append("WE_CRASH")
+        self._waiting_confirm = None
+        self._to_host.lose_all()
+        self.session = self.case.open_session()
+
+    def _device_loses_power(self) -> None:
+        self.mishaps.append("DEVICE_POWER_CYCLE")
+        self._to_host.lose_all()
+        self._to_device.lose_all()
+        self.case.simulator.power_cycle(self.now)
+
+    def _plug_is_pulled(self) -> None:
+        self.mishaps.append("PLUG_PULLED")
+        faults = self._to_host.faults
+        self._finish_confirm()
+        self._cut_wires()
+        self.session.disconnected(self.now)
+        self._pass_time(self.rng.randrange(200, 3_000))
+        self._use_wires(faults)
+
+    # The world's clockwork.
+
+    def _use_wires(self, faults: Faults) -> None:
+        self._to_device = Wire(faults, self.rng)
+        self._to_host = Wire(faults, self.rng)
+
+    def _cut_wires(self) -> None:
+        self._use_wires(CLEAN)
+        self._to_device.is_cut = self._to_host.is_cut = True
+
+    def _wait_until(self, holds: Callable[[], bool]) -> None:
+        deadline = self.now + CALM_LIMIT_MS
+        while not holds() and self.now < deadline:
+            self._pass_time(50)
+
+    def _pass_time(self, duration_ms: int) -> None:
+        until = Monotonic(self.now + duration_ms)
+        while self.now < until:
+            self._serve_device()
+            self._serve_session()
+            self._judge_releases()
+            self.now = min(self._next_moment(), until)
+
+    def _next_moment(self) -> Monotonic:
+        moments = [
+            self._to_device.next_due(),
+            self.case.simulator.next_timer(),
+        ]
+        if self._waiting_confirm is not None:
+            moments.append(self._waiting_confirm[2])
+        else:
+            moments += [self._to_host.next_due(), self.session.next_timer()]
+        due = min((moment for moment in moments if moment is not None), default=self.now + 1_000)
+        return Monotonic(max(due, self.now + 1))
+
+    def _serve_device(self) -> None:
+        simulator = self.case.simulator
+        for piece in self._to_device.take(self.now):
+            simulator.receive(piece, self.now)
+        timer = simulator.next_timer()
+        if timer is not None and timer <= self.now:
+            simulator.handle_timer(self.now)
+        if data := simulator.bytes_to_send(self.now):
+            self._heard_from_device.append(data)
+            self._to_host.carry(data, self.now)
+
+    def _serve_session(self) -> None:
+        if self._waiting_confirm is not None:
+            if self._waiting_confirm[2] > self.now:
+                return
+            self._finish_confirm()
+        for piece in self._to_host.take(self.now):
+            self.session.receive(piece, self.now)
+        timer = self.session.next_timer()
+        if timer is not None and timer <= self.now:
+            self.session.handle_timer(self.now)
+        if self._report_events():
+            return
+        sent = self.session.bytes_to_send(self.now)
+        if sent:
+            self._to_device.carry(sent, self.now)
+        self._judge_spin(idle=not sent)
+
+    def _report_events(self) -> bool:
+        """Hand events to the till; True if the till now takes its time over one of them."""
+        while (event := self.session.next_event()) is not None:
+            self._silent_seen |= isinstance(event, DeviceSilent)
+            self._back_seen |= isinstance(event, DeviceBack)
+            answer = self.till.answer(event)
+            slow_ms = self.rng.randrange(20, 900) if self.rng.randrange(5) == 0 else 0
+            self._waiting_confirm = (event, answer, Monotonic(self.now + slow_ms))
+            if slow_ms:
+                return True
+            self._finish_confirm()
+        return False
+
+    def _finish_confirm(self) -> None:
+        if self._waiting_confirm is not None:
+            event, answer, _ = self._waiting_confirm
+            self._waiting_confirm = None
+            self.session.confirm(event, answer, self.now)
+
+    def _feed_noise(self, total_bytes: int) -> None:
+        fed_bytes = 0
+        traffic = list(self._heard_from_device) or [b"\x02\x03"]
+        while fed_bytes < total_bytes:
+            noise = self.rng.randbytes(self.rng.randrange(1, 120))
+            if self.rng.randrange(2):
+                torn = bytearray(self.rng.choice(traffic))
+                torn[self.rng.randrange(len(torn))] ^= 1 << self.rng.randrange(8)
+                kept_bytes = len(torn) if self.rng.randrange(2) else self.rng.randrange(len(torn))
+                noise += bytes(torn[:kept_bytes])
+            self.session.receive(noise, self.now)
+            fed_bytes += len(noise)
+            self._pass_time(self.rng.randrange(1, 60))
+
+    # The judge.
+
+    def true_count(self) -> int:
+        return len(self.case.asked() if self.case.hand_over is None else self.case.sold())
+
+    def _all_arrived(self) -> bool:
+        if self.case.hand_over is None:
+            return all(answer is not None for answer in self.case.answers())
+        return len(self.till.durable) >= len(self.case.sold())
+
+    def _judge(self) -> None:
+        if self.case.hand_over is None:
+            self._judge_answers(self.case)
+            return
+        truth = Counter(self.case.sold())
+        booked = Counter(as_sold(fuelling) for fuelling in self.till.durable.values())
+        self.failures.update(f"LOST {sold}" for sold in truth - booked)
+        self.failures.update(f"INVENTED {sold}" for sold in booked - truth)
+
+    def _judge_answers(self, case: PosCase) -> None:
+        for invented in self.till.given.keys() - self._asked_ever:
+            self.failures.add(f"INVENTED {invented}")
+        for request, heard in zip(case.asked(), case.answers(), strict=True):
+            if heard is None:
+                self.failures.add(f"UNANSWERED {request}")
+            elif not any(_says_the_same(heard, given) for given in self.till.given.get(request, ())):
+                self.failures.add(f"WRONG_ANSWER to {request}: {heard}")
+
+    def _judge_releases(self) -> None:
+        """A device on a wire that invents things may let go of a sale without our doing: not judged."""
+        if self.case.hand_over is None:
+            return
+        newly = self.case.released()[self._released_seen :]
+        self._released_seen += len(newly)
+        if newly and self._to_device.faults.invents_nothing():
+            durable = {as_sold(fuelling) for fuelling in self.till.durable.values()}
+            self.failures.update(f"RELEASED_TOO_EARLY {sold}" for sold in newly if sold not in durable)
+
+    def _judge_spin(self, *, idle: bool) -> None:
+        timer = self.session.next_timer()
+        overdue = idle and timer is not None and timer <= self.now
+        self._spins = self._spins + 1 if overdue else 0
+        if self._spins > SPIN_LIMIT:
+            self.failures.add("SPINS: next_timer() stays in the past with nothing to send")
+
+
+def _says_the_same(heard: Answer, given: Answer) -> bool:
+    """Compare what a POS can show; `durable` is between us and the disk, `text` may be shortened."""
+    return (heard.outcome, heard.reason, heard.points_minor, heard.balance_minor, heard.candidates) == (
+        given.outcome,
+        given.reason,
+        given.points_minor,
+        given.balance_minor,
+        given.candidates,
+    )
+
+
+def _deep_size_bytes(root: object) -> int:
+    """Bytes of everything reachable from `root`, without code and without classes."""
+    seen: set[int] = set()
+    waiting: list[object] = [root]
+    total_bytes = 0
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen or isinstance(thing, type | ModuleType | FunctionType):
+            continue
+        seen.add(id(thing))
+        total_bytes += sys.getsizeof(thing)
+        waiting += gc.get_referents(thing)
+    return total_bytes
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Replay one run: DRIVER/CASE WIRE SEED. Returns 0 if every promise held, 2 on wrong usage."""
+    from drivers import catalogue
+
+    if len(arguments) != 3 or "/" not in arguments[0] or arguments[1] not in WIRES:
+        sys.stderr.write(f"usage: python -m drivers.conformance DRIVER/CASE {{{','.join(WIRES)}}} SEED\n")
+        return 2
+    name, case_name = arguments[0].split("/", 1)
+    driver, cases = catalogue.find(name), catalogue.conformance_cases(name)
+    report = run(driver, case_name, cases[case_name](), WIRES[arguments[1]], int(arguments[2]))
+    sys.stdout.write(f"{report}\n{report.explain()}\n")
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    # The cases are built from the imported module's classes, which are not this script's classes.
+    from drivers import conformance
+
+    sys.exit(conformance.main(sys.argv[1:]))

@@ -1,0 +1,176 @@
+"""The door of pyserial: opens a serial device or a TCP connection and gives its bytes.
+
+A `Port` is read with `select` and `os.read` on its descriptor, because pyserial's own reads wait out
+their timeout and hide an unplugged converter (libraries.md, pyserial). An unplugged USB converter reads
+as `b""`, not as an error, and a closed pseudo-terminal as EIO (both measured): either is `PortGone`,
+at once, so that no loop spins on it.
+"""
+
+import errno
+import os
+import select
+import socket
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+CONNECT_LIMIT_S = 1.0
+PEER_LIMIT_MS = 10_000
+"""A TCP peer that acknowledges nothing for this long is gone, even if nobody said so."""
+READ_BYTES = 4_096
+
+Parity = Literal["none", "even", "odd"]
+
+
+@dataclass(frozen=True, slots=True)
+class PortSpec:
+    """Where a line is and how it speaks.
+
+    `device` is a path (use `/dev/serial/by-id/...`: `ttyUSB0` moves) or `socket://host:port`, which is
+    plain TCP (serial-over-TCP gateways, Modbus TCP, concentrators). `pty` says that the path is a
+    pseudo-terminal: the kernel refuses even parity there (EINVAL, measured), so parity is not set.
+    `dtr` and `rts` are set before opening, because a pulse on them resets some devices.
+    """
+
+    device: str
+    baud: int = 9_600
+    bytesize: int = 8
+    parity: Parity = "none"
+    stopbits: int = 1
+    pty: bool = False
+    dtr: bool = True
+    rts: bool = True
+
+
+class PortRefused(Exception):
+    """The port could not be opened. `code` is stable, `remedy` is what a technician can do."""
+
+    def __init__(self, code: str, device: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{code}: {device}: {reason}; {remedy}")
+        self.code, self.device, self.remedy = code, device, remedy
+
+
+class PortGone(Exception):
+    """The open port went away: unplugged, closed by the other side, or it takes no more bytes."""
+
+
+class Port(Protocol):
+    """An open port. Nothing here waits."""
+
+    def fileno(self) -> int:
+        """For `select`."""
+
+    def read(self) -> bytes:
+        """What has arrived, b"" if nothing has. Raises `PortGone`."""
+
+    def write(self, data: bytes) -> int:
+        """Hand over as many bytes as the kernel takes now; returns how many. Raises `PortGone`."""
+
+    def close(self) -> None:
+        """Give the port back; harmless if done twice."""
+
+
+def open_port(spec: PortSpec) -> Port:
+    """Open the port of `spec`, exclusively. Raises `PortRefused`; waits at most `CONNECT_LIMIT_S`."""
+    if spec.device.startswith("socket://"):
+        return _open_socket(spec.device)
+    return _open_serial(spec)
+
+
+class _OpenFile(Protocol):
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
+
+
+class DescriptorPort:
+    """A `Port` over anything with a non-blocking descriptor; it owns what it is given."""
+
+    def __init__(self, owner: _OpenFile) -> None:
+        self._owner: _OpenFile | None = owner
+        self._fd = owner.fileno()
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def read(self) -> bytes:
+        try:
+            data = os.read(self._fd, READ_BYTES)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise PortGone(f"read: {error.strerror}") from error
+        if not data:
+            raise PortGone("read: end of file, the other side is unplugged or closed")
+        return data
+
+    def write(self, data: bytes) -> int:
+        try:
+            return os.write(self._fd, data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise PortGone(f"write: {error.strerror}") from error
+
+    def close(self) -> None:
+        if self._owner is not None:
+            owner, self._owner = self._owner, None
+            owner.close()
+
+
+def _open_serial(spec: PortSpec) -> Port:
+    import serial
+
+    parity = "none" if spec.pty else spec.parity
+    port = serial.Serial()
+    port.port = spec.device
+    port.baudrate = spec.baud
+    port.bytesize = spec.bytesize
+    port.parity = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}[parity]
+    port.stopbits = spec.stopbits
+    port.timeout = 0
+    port.exclusive = True
+    port.dtr, port.rts = spec.dtr, spec.rts
+    try:
+        port.open()
+    except (serial.SerialException, OSError, ValueError) as error:
+        raise _serial_refusal(spec.device, error) from error
+    os.set_blocking(port.fileno(), False)
+    return DescriptorPort(port)
+
+
+def _serial_refusal(device: str, error: Exception) -> PortRefused:
+    number = getattr(error, "errno", None)
+    if number is None and "exclusively" in str(error):
+        number = errno.EBUSY
+    code, remedy = {
+        errno.ENOENT: ("PORT_MISSING", "plug the converter in, or name it by /dev/serial/by-id/"),
+        errno.ENODEV: ("PORT_MISSING", "plug the converter in again"),
+        errno.EACCES: ("PORT_FORBIDDEN", "put the service's user into the group dialout"),
+        errno.EBUSY: ("PORT_BUSY", "stop the other program that holds this port"),
+        errno.EAGAIN: ("PORT_BUSY", "stop the other program that holds this port"),
+        errno.EINVAL: ("PORT_SETTINGS", "check baud, parity and stop bits; pty = true for pseudo-terminals"),
+    }.get(number or 0, ("PORT_FAILED", "check cable and converter"))
+    return PortRefused(code, device, str(error), remedy)
+
+
+def _open_socket(device: str) -> Port:
+    host, _, port_number = device.removeprefix("socket://").rpartition(":")
+    if not host or not port_number.isdigit():
+        raise PortRefused(
+            "PORT_SETTINGS", device, "not socket://host:port", "correct the port in the settings"
+        )
+    try:
+        link = socket.create_connection((host.strip("[]"), int(port_number)), timeout=CONNECT_LIMIT_S)
+    except OSError as error:
+        remedy = "check the address, the network and that the device listens"
+        raise PortRefused("PORT_UNREACHABLE", device, str(error), remedy) from error
+    link.setblocking(False)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_LIMIT_MS)
+    return DescriptorPort(link)
+
+
+def wait_writable(port: Port, limit_s: float) -> bool:
+    """Wait until the kernel takes bytes for `port` again; False if it did not within `limit_s`."""
+    _, writable, _ = select.select([], [port.fileno()], [], limit_s)
+    return bool(writable)

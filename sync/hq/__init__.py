@@ -1,0 +1,1 @@
+"""HQ's end of the road: a reference receiver that stores, judges and acknowledges what stations send."""

@@ -1,0 +1,65 @@
+"""What the receiver asks about every item, and the answer: the judge itself is handed in.
+
+The receiver treats bodies as bytes. The judge knows them: it says which fact an item is about, whose
+points it moves and whether HQ comes to the same result (decisions.md 4). An item is judged when
+everything before it in its stream is here, whatever order the batches came in.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+OK = "ok"
+MISMATCH = "mismatch"
+"""HQ computes something else than the station did: an alarm, yet stored and acknowledged."""
+UNKNOWN_BUNDLE = "unknown_bundle"
+"""The rules the station used are not known here, so nothing could be recomputed."""
+MALFORMED = "malformed"
+"""Not an item of the contract. Kept as evidence, since the station's chain goes through it."""
+DUPLICATE = "duplicate"
+"""Another seq of this station already holds this entity with the same bytes. Given by the store."""
+CONFLICT = "entity_conflict"
+"""Another seq of this station holds this entity with other bytes. Given by the store."""
+
+MINOR_LIMIT = 10**12
+"""Points of one item, minor units: sums over millions of items stay inside 64 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemContext:
+    """Where an item stands.
+
+    `item_at(stream, seq)` gives (kind, body) of another item of this station and epoch, or None
+    when it is not here. It always finds what comes earlier in the item's own stream.
+    """
+
+    station: str
+    epoch: int
+    stream: str
+    seq: int
+    item_at: Callable[[str, int], tuple[str, bytes] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What an item means. `minor` is the change of points in minor units, 0 where it moves none.
+
+    `entity_id` names the fact (unique per station and kind); None if the item is about no fact.
+    Any verdict but "ok" raises an alarm of that name; "malformed" items do not count in sums.
+    """
+
+    entity_id: str | None
+    member: str | None
+    minor: int
+    verdict: str
+
+
+Judge = Callable[[ItemContext, str, bytes], Booked]
+
+NOT_AN_ITEM = Booked(entity_id=None, member=None, minor=0, verdict=MALFORMED)
+
+
+def checked(booked: Booked) -> Booked:
+    """`booked`, or malformed where a column of HQ's database could not hold it."""
+    texts = [text for text in (booked.entity_id, booked.member) if text is not None]
+    fits = abs(booked.minor) <= MINOR_LIMIT and all(len(text) <= 200 and text.isprintable() for text in texts)
+    return booked if fits else NOT_AN_ITEM

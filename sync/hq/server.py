@@ -1,0 +1,193 @@
+"""HQ's loop: one connection to the broker, one message at a time through the receiver.
+
+A message is acknowledged to the broker (PUBACK) after our commit and after its replies were handed to
+the network, so a worker that dies leaves it to be delivered again or to be sent again by the station.
+Start as many workers as wanted: they share the subscriptions. Nothing is remembered by the broker
+(clean start, session expiry 0); stations come back by `hello`.
+"""
+
+import logging
+import random
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+
+from sync import topics
+from sync.hq.receiver import Receiver, Reply
+from sync.mqtt import Arrived, Closed, Link, LinkEvent, Opened, Outgoing, Published, Subscribed
+from sync.refusal import Refusal
+from sync.tls import BrokerAddress, TlsFiles, client_context
+from sync.wire import CONTENT_TYPE
+
+SHARED = (topics.HQ_UP_SHARED, f"$share/{topics.HQ_GROUP}-rpc/{topics.HQ_RPC}", topics.HQ_STATE)
+"""One group per filter: iotcore 0.4.0 loses messages where two filters share a group's name, [tried]."""
+PLAIN = (topics.HQ_UP, topics.HQ_RPC, topics.HQ_STATE)
+
+_KEEPALIVE_S = 15
+_CONNECT_DEADLINE_MS = 10_000
+_FIRST_BACKOFF_MS = 250
+_LONGEST_BACKOFF_MS = 15_000
+_TICK_S = 0.25
+_REFUSED = 0x80
+_SHARED_NOT_SUPPORTED = 0x9E
+
+_log = logging.getLogger(__name__)
+
+
+class HqServer:
+    """One worker. `serve` runs until `stop`; database errors end it, for a supervisor to start it afresh.
+
+    `announce(line)` is called once, when the first subscription stands. `monotonic_ms` never steps.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        broker: BrokerAddress,
+        tls: TlsFiles,
+        rng: random.Random,
+        monotonic_ms: Callable[[], int],
+        announce: Callable[[str], None],
+    ) -> None:
+        self._receiver = receiver
+        self._broker = broker
+        self._tls = tls
+        self._rng = rng
+        self._monotonic_ms = monotonic_ms
+        self._announce = announce
+        self._client_id = f"hq-{rng.getrandbits(64):016x}"
+        self._shared = True
+        self._announced = False
+        self._stopping = False
+        self._failures = 0
+
+    def stop(self) -> None:
+        """End `serve` within about a second. Only sets a flag: fine in a signal handler."""
+        self._stopping = True
+
+    def stop_on_signals(self) -> None:
+        """SIGTERM and SIGINT stop this worker. Call in the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+
+    def serve(self) -> Refusal | None:
+        """Connect, serve, and connect again after a pause, until stopped.
+
+        Returns a `Refusal` at once if the TLS files cannot be used.
+        """
+        while not self._stopping:
+            context = client_context(self._tls) if self._broker.tls else None
+            if isinstance(context, Refusal):
+                return context
+            link = Link(self._broker, context, self._client_id, _KEEPALIVE_S)
+            try:
+                closed = self._converse(link)
+            finally:
+                link.close(with_will=False)
+            if not self._stopping:
+                self._back_off(closed)
+        return None
+
+    def _converse(self, link: Link) -> Closed:
+        """One connection, from its CONNECT to its end."""
+        link.open()
+        opened = self._wait_for_opened(link)
+        if isinstance(opened, Closed):
+            return opened
+        talk = _Talk(link, opened.receive_maximum, self._receiver)
+        wanted = self._subscribe(link, opened)
+        while not self._stopping:
+            event = link.next_event(_TICK_S)
+            match event:
+                case Closed():
+                    return event
+                case Subscribed(mid, codes) if mid == wanted:
+                    refused = self._subscribed(codes)
+                    if refused:
+                        return refused
+                case _:
+                    talk.take(event)
+        return Closed("STOPPED")
+
+    def _wait_for_opened(self, link: Link) -> Opened | Closed:
+        deadline = self._monotonic_ms() + _CONNECT_DEADLINE_MS
+        while not self._stopping and self._monotonic_ms() < deadline:
+            event = link.next_event(_TICK_S)
+            if isinstance(event, Opened | Closed):
+                return event
+        return Closed("CONNACK_MISSING", f"no answer within {_CONNECT_DEADLINE_MS} ms")
+
+    def _subscribe(self, link: Link, opened: Opened) -> int:
+        if self._shared and not opened.shared_subscriptions:
+            self._fall_back("the broker's CONNACK says that it has no shared subscriptions")
+        return link.subscribe(*(SHARED if self._shared else PLAIN))
+
+    def _subscribed(self, codes: tuple[int, ...]) -> Closed | None:
+        if _SHARED_NOT_SUPPORTED in codes and self._shared:
+            self._fall_back("the broker refused shared subscriptions")
+            return Closed("SHARED_SUBSCRIPTIONS_REFUSED")
+        if any(code >= _REFUSED for code in codes):
+            return Closed("SUBSCRIPTION_REFUSED", f"reason codes {', '.join(f'0x{c:02x}' for c in codes)}")
+        self._failures = 0
+        if not self._announced:
+            self._announced = True
+            how = "shared" if self._shared else "plain, run one worker only"
+            self._announce(f"HQ ready on {self._broker.url} (subscription {how})")
+        _log.info("hq_subscribed")
+        return None
+
+    def _fall_back(self, why: str) -> None:
+        self._shared = False
+        _log.warning("hq_without_shared_subscriptions: %s; run ONE worker only", why)
+
+    def _back_off(self, closed: Closed) -> None:
+        """Wait somewhere between nothing and a time that doubles: full jitter, so workers spread."""
+        _log.warning("hq_disconnected: %s %s", closed.reason, closed.detail)
+        longest_ms = min(_LONGEST_BACKOFF_MS, _FIRST_BACKOFF_MS << min(self._failures, 10))
+        self._failures += 1
+        until = self._monotonic_ms() + self._rng.randint(0, longest_ms)
+        while not self._stopping and (left_ms := until - self._monotonic_ms()) > 0:
+            time.sleep(min(_TICK_S, left_ms / 1000))
+
+
+class _Talk:
+    """The messages of one connection: replies wait while the broker's Receive Maximum is used up.
+
+    A message is accepted when its last reply was handed over, so at most our own Receive Maximum of
+    messages can be waiting here.
+    """
+
+    def __init__(self, link: Link, receive_maximum: int, receiver: Receiver) -> None:
+        self._link = link
+        self._window = receive_maximum
+        self._receiver = receiver
+        self._outstanding: set[int] = set()
+        self._unsent: deque[Outgoing | Arrived] = deque()
+
+    def take(self, event: LinkEvent | None) -> None:
+        if isinstance(event, Arrived):
+            for reply in self._receiver.handle(event.topic, event.payload):
+                self._unsent.append(_outgoing(reply, event))
+            self._unsent.append(event)
+        elif isinstance(event, Published):
+            self._outstanding.discard(event.mid)
+            if event.code >= _REFUSED:
+                _log.warning("hq_publish_refused: reason code 0x%02x; check HQ's rights there", event.code)
+        self._send()
+
+    def _send(self) -> None:
+        while self._unsent:
+            first = self._unsent[0]
+            if isinstance(first, Arrived):
+                self._link.accept(first)
+            elif len(self._outstanding) < self._window:
+                self._outstanding.add(self._link.publish(first))
+            else:
+                return
+            self._unsent.popleft()
+
+
+def _outgoing(reply: Reply, question: Arrived) -> Outgoing:
+    correlation = question.correlation if reply.is_answer else b""
+    return Outgoing(reply.topic, reply.payload, content_type=CONTENT_TYPE, correlation=correlation)

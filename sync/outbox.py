@@ -1,0 +1,46 @@
+"""What the courier reads of the station's database. The store implements it; SQLite is the only queue.
+
+Sequence numbers start at 1 and have no gap per (epoch, stream). Every answer comes from committed
+rows: a row that the courier can see is a row that no power cut takes back.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+URGENT = "urgent"
+LEDGER = "ledger"
+SERVICE = "service"
+STREAMS = (URGENT, LEDGER, SERVICE)
+"""Drained in this order: redemptions and alarms, then facts and awards, then reports."""
+
+MAX_BODY_BYTES = 16_384
+"""An item longer than this is a mistake of ours: the store asserts it before the row is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One item as it was stored and as it will be sent: `body` is one line of JSON without its newline."""
+
+    seq: int
+    body: bytes
+    at_ms: int
+
+
+class Outbox(Protocol):
+    def epoch(self) -> int:
+        """The incarnation of this database: 1 at first, raised by a restore."""
+
+    def last_seq(self, stream: str) -> int:
+        """The newest sequence number of the stream; 0 if it has none."""
+
+    def watermark(self, stream: str) -> int:
+        """HQ has everything up to here, as stored at this station; 0 at first."""
+
+    def head_at(self, stream: str, seq: int) -> bytes | None:
+        """The stream head after `seq` (GENESIS at 0); None if that row is no longer kept, or never was."""
+
+    def rows(self, stream: str, after_seq: int, limit: int) -> list[OutboxRow]:
+        """At most `limit` kept rows with seq > after_seq, in order."""
+
+    def oldest_unacknowledged_at_ms(self) -> int | None:
+        """Wall time of the oldest row that HQ has not acknowledged; None if it has them all."""

@@ -1,0 +1,204 @@
+"""A station's courier, a small HQ and a cable to pull, on real sockets. For tests."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+from random import Random
+
+from sync import topics, wire
+from sync.connection import CourierLoop, LinkPace, Pace, Vitals
+from sync.keys import SigningKey
+from sync.mqtt import Arrived, Closed, Link, Opened, Outgoing
+from sync.tls import BrokerAddress, TlsFiles, parse_broker
+from tests.simulation.sync.storm import STATION, SimulatedHq
+from tests.unit.sync.memory_outbox import MemoryOutbox
+
+QUICK_LINK = LinkPace(connect_ms=2_000, backoff_ms=50, backoff_max_ms=400, keepalive_s=2)
+QUICK = Pace(puback_ms=3_000, silence_ms=1_000, ask_again_ms=50, ask_max_ms=1_000, quiet_ms=1_000)
+
+
+def clock() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+    """Poll until it holds; fails the test when it does not."""
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, "it did not come to be in time"
+        time.sleep(0.01)
+
+
+def address_of(url: str) -> BrokerAddress:
+    address = parse_broker(url)
+    assert isinstance(address, BrokerAddress)
+    return address
+
+
+class HqThread:
+    """Reconnects as fast as it can, answers hello and batches. `mute` makes it silent."""
+
+    def __init__(self, url: str, station_key: SigningKey) -> None:
+        self.hq = SimulatedHq(SigningKey.generate(), station_key)
+        self.states: list[bytes] = []
+        self.connections = 0
+        self.mute = False
+        self._address = address_of(url)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "HqThread":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            link = Link(self._address, None, "hq-1", 10)
+            link.open()
+            while not self._stop.is_set():
+                event = link.next_event(0.05)
+                if isinstance(event, Closed):
+                    break
+                if isinstance(event, Opened):
+                    self.connections += 1
+                    link.subscribe(topics.HQ_UP, topics.HQ_RPC, topics.HQ_STATE)
+                if isinstance(event, Arrived):
+                    self._take(link, event)
+                    link.accept(event)
+            link.close(with_will=False)
+            self._stop.wait(0.02)
+
+    def _take(self, link: Link, message: Arrived) -> None:
+        where = topics.parse(message.topic)
+        assert where is not None
+        if where.branch == "state":
+            self.states.append(message.payload)
+        elif self.mute:
+            return
+        elif where.branch == "up":
+            link.publish(Outgoing(topics.ack(where.station), self.hq.take_batch(message.payload, wall_ms())))
+        else:
+            reply = self.hq.answer_hello(message.payload, wall_ms())
+            link.publish(
+                Outgoing(topics.down_rpc(where.station), reply, correlation=message.correlation, expiry_s=60)
+            )
+
+
+class Station:
+    """A courier loop in its thread over an outbox in memory."""
+
+    def __init__(
+        self, urls: list[str], key: SigningKey, hq_key: SigningKey, outbox: MemoryOutbox, tls: TlsFiles
+    ) -> None:
+        self.outbox = outbox
+        self.down: list[tuple[str, bytes]] = []
+        self.stop = threading.Event()
+        self.loop = CourierLoop(
+            station=STATION,
+            outbox=outbox,
+            key=key,
+            hq_keys=[hq_key.public],
+            brokers=[address_of(url) for url in urls],
+            tls=tls,
+            rng=Random(7),
+            clock=clock,
+            wall_ms=wall_ms,
+            vitals=lambda: Vitals(agent_version="0.1.0", clock_quality="SYNCED"),
+            submit_ack=self._store,
+            on_down=lambda topic, payload: self.down.append((topic, payload)),
+            stop=self.stop,
+            pace=QUICK,
+            link_pace=QUICK_LINK,
+        )
+        self.most_ms_between_ticks = 0
+        self._thread = threading.Thread(target=self.loop.run)
+
+    def _store(self, ack: wire.Ack) -> None:
+        self.outbox.watermarks[ack.stream] = max(self.outbox.watermarks[ack.stream], ack.seq)
+
+    def __enter__(self) -> "Station":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.loop.wake()
+        self._thread.join(5)
+        assert not self._thread.is_alive()
+
+    def sell(self, stream: str, count: int) -> None:
+        self.outbox.put_many(stream, count)
+        self.loop.wake()
+
+    @property
+    def drained(self) -> bool:
+        self.most_ms_between_ticks = max(self.most_ms_between_ticks, clock() - self.loop.ticked)
+        return all(self.outbox.watermarks[s] == self.outbox.last_seq(s) for s in self.outbox.watermarks)
+
+
+class Cable:
+    """A TCP proxy that can go black: sockets stay open, nothing passes (a modem that lost its bearer)."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(0.05)
+        self.port = self._server.getsockname()[1]
+        self.black = False
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._accept)]
+
+    def __enter__(self) -> "Cable":
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(5)
+            assert not thread.is_alive()
+        self._server.close()
+
+    def _accept(self) -> None:
+        while not self._stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                near, _ = self._server.accept()
+                try:
+                    far = socket.create_connection(("127.0.0.1", self._target), timeout=2)
+                except OSError:
+                    near.close()
+                    continue
+                for one, other in ((near, far), (far, near)):
+                    thread = threading.Thread(target=self._carry, args=(one, other))
+                    thread.start()
+                    self._threads.append(thread)
+
+    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+        one.settimeout(0.05)
+        while not self._stop.is_set():
+            if self.black:
+                self._stop.wait(0.02)
+                continue
+            try:
+                data = one.recv(4096)
+                if not data:
+                    break
+                other.sendall(data)
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        with contextlib.suppress(OSError):
+            other.shutdown(socket.SHUT_RDWR)
+        one.close()

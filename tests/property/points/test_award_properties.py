@@ -1,0 +1,131 @@
+"""Property: what holds for every award, and does a slow second evaluator agree?"""
+
+import ast
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+import agent.points
+from agent.points.award import Award, award
+from agent.points.explanation import sentences
+from agent.points.inputs import AwardInputs
+from agent.points.rules import Bundle, BundleRefused, parse_bundle
+from tests.property.points.drawn import award_inputs, bundles
+from tests.property.points.slow import worth
+from tests.unit.points.sales import DEMO_TEXT, accepted, demo_bundle
+
+DEMO = demo_bundle()
+MANY = settings(deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+
+
+def agrees(inputs: AwardInputs, bundle: Bundle, toml: str) -> Award:
+    result = award(inputs, bundle)
+    others = [(other.ruleset, other.minor) for other in result.alternatives]
+    assert (result.minor, result.ruleset, others) == worth(inputs.model_dump(), toml)
+    return result
+
+
+@given(award_inputs())
+@MANY
+def test_the_slow_evaluator_agrees_on_the_demo_bundle(inputs: AwardInputs) -> None:
+    agrees(inputs, DEMO, DEMO_TEXT)
+
+
+@given(st.lists(award_inputs(), min_size=3, max_size=3), bundles())
+@SOME
+def test_the_slow_evaluator_agrees_on_any_bundle(sales: list[AwardInputs], toml: str) -> None:
+    bundle = accepted(parse_bundle(toml.encode()))
+    for inputs in sales:
+        agrees(inputs, bundle, toml)
+
+
+@given(award_inputs(), bundles())
+@SOME
+def test_i6_the_explanation_sums_to_the_award(inputs: AwardInputs, toml: str) -> None:
+    for bundle in (DEMO, accepted(parse_bundle(toml.encode()))):
+        result = award(inputs, bundle)
+        assert sum(line.minor for line in result.explanation) == result.minor
+        assert all(sentences(result, "en", 100))
+        assert all(sentences(result, "zh", 100))
+
+
+@given(award_inputs(), bundles(), st.integers(0, 2), st.integers(1, 400_000))
+@SOME
+def test_i7_more_litres_never_give_fewer_points(
+    inputs: AwardInputs, toml: str, which: int, more_ml: int
+) -> None:
+    assume(which < len(inputs.lines))
+    line = inputs.lines[which]
+    assume(line.volume_ml > 0 or inputs.evidence != "none")
+    larger = line.model_copy(update={"volume_ml": line.volume_ml + more_ml})
+    lines = (*inputs.lines[:which], larger, *inputs.lines[which + 1 :])
+    more = inputs.model_copy(update={"lines": lines})
+    for bundle in (DEMO, accepted(parse_bundle(toml.encode()))):
+        assert award(more, bundle).minor >= award(inputs, bundle).minor
+
+
+@given(award_inputs())
+@SOME
+def test_i8_usage_and_award_stay_within_the_caps(inputs: AwardInputs) -> None:
+    result = award(inputs, DEMO)
+    for cap in DEMO.ruleset_named(result.ruleset).cap:
+        used = {"transaction": 0, "member_day": inputs.usage.day_minor}[cap.scope]
+        assert result.minor <= max(0, cap.minor - used)
+
+
+@given(award_inputs())
+@SOME
+def test_i30_a_protected_member_never_gets_less_than_by_either_ruleset(inputs: AwardInputs) -> None:
+    result = award(inputs, DEMO)
+    unprotected = award(inputs.model_copy(update={"cohort": ""}), DEMO)
+    assert result.minor >= unprotected.minor
+    assert all(result.minor >= other.minor for other in result.alternatives)
+
+
+@given(award_inputs(), bundles())
+@SOME
+def test_i4_inputs_read_back_give_the_same_award_bit_for_bit(inputs: AwardInputs, toml: str) -> None:
+    sent = inputs.model_dump_json(exclude_defaults=True)
+    here, there = (accepted(parse_bundle(toml.encode())) for _ in range(2))
+    received = AwardInputs.model_validate_json(sent)
+    stored = award(inputs, here).model_dump_json(exclude_defaults=True)
+    assert received == inputs
+    assert award(received, there).model_dump_json(exclude_defaults=True) == stored
+    assert Award.model_validate_json(stored) == award(inputs, here)
+
+
+@given(st.binary(max_size=300))
+@SOME
+def test_any_bytes_are_a_refusal_and_no_exception(data: bytes) -> None:
+    assert isinstance(parse_bundle(data), BundleRefused)
+
+
+VALUES = ["3", "1.5", "true", '"x"', '""', "[]", "[1]", "{}", "2026-07-01", "-1", "07:30:00", "[{id = 3}]"]
+
+
+@given(st.integers(0, DEMO_TEXT.count(" = ") - 1), st.sampled_from(VALUES))
+@SOME
+def test_any_wrong_value_is_a_refusal_with_a_place(which: int, value: str) -> None:
+    """One value of the demo bundle replaced: a bundle where that is still valid, and never an exception."""
+    before = DEMO_TEXT.split(" = ", which + 1)
+    rest = before.pop()
+    _, newline, after = rest.partition("\n")
+    result = parse_bundle((" = ".join(before) + " = " + value + newline + after).encode())
+    if isinstance(result, BundleRefused):
+        assert result.reason.isupper()
+        assert result.where
+        assert result.remedy
+
+
+SOURCES = sorted(Path(agent.points.__file__).parent.glob("*.py"))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_i27_no_float_in_the_source(source: Path) -> None:
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        assert not (isinstance(node, ast.Constant) and isinstance(node.value, float))
+        assert not (isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div))
+        assert not (isinstance(node, ast.Name) and node.id in ("float", "Decimal", "round"))

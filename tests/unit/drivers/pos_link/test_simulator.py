@@ -1,0 +1,175 @@
+"""Unit: do the simulated POS and our session agree on one request and one answer, whatever gets lost?"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.events import (
+    Answer,
+    BasketLine,
+    CandidateChosen,
+    DeviceBack,
+    MemberIdentified,
+    MemberPresented,
+    Monotonic,
+    Notice,
+    Outcome,
+    SalePaid,
+    SaleRefunded,
+)
+from drivers.pos_link.session import PosLinkSession
+from tests.unit.drivers.pos_link.pos_counter import DONE, MEMBER, OPTIONS, Counter, once
+
+ACK = b"\x06"
+GUM = (BasketLine("口香糖", 1_000, 400),)
+
+
+def is_ack(data: bytes) -> bool:
+    return data == ACK
+
+
+def holds(message: bytes) -> Callable[[bytes], bool]:
+    return lambda data: b"\x02" + message in data
+
+
+def test_every_verb_arrives_in_order_and_is_answered() -> None:
+    counter = Counter()
+    pos = counter.pos
+    numbers = [
+        pos.present("3", MEMBER),
+        pos.pay("A1", "3", 23_405, "现金", GUM, MEMBER),
+        pos.pay("A2", None, 0, "CARD", GUM),
+        pos.choose("A1", "fact-1"),
+        pos.identify("A2", MEMBER),
+        pos.refund("R1", "A1", 23_405),
+    ]
+    counter.run(1_000)
+    assert counter.requests == [
+        MemberPresented("1", "3", MEMBER),
+        SalePaid("1", "A1", "3", 23_405, "现金", GUM, MEMBER),
+        SalePaid("1", "A2", None, 0, "CARD", GUM, None),
+        CandidateChosen("1", "A1", "fact-1"),
+        MemberIdentified("1", "A2", MEMBER),
+        SaleRefunded("1", "R1", "A1", 23_405),
+    ]
+    assert counter.events[0] == DeviceBack("pos-1")
+    assert [pos.told[number].answer for number in numbers] == [DONE] * 6
+    assert pos.unanswered == 0
+
+
+@pytest.mark.parametrize("kind", [b"PAID", b"ANSWER\x1c2"])
+@pytest.mark.parametrize("side", ["to_agent", "to_pos"])
+def test_a_lost_frame_or_a_lost_ack_still_gives_one_request_and_one_answer(kind: bytes, side: str) -> None:
+    counter = Counter()
+    counter.run(100)
+    lossy = once(holds(kind)) if (kind == b"PAID") == (side == "to_agent") else once(is_ack)
+    setattr(counter, side, lossy)
+    number = counter.pos.pay("A1", "3", 23_405, "现金")
+    counter.run(20_000)
+    assert counter.requests == [SalePaid("1", "A1", "3", 23_405, "现金")]
+    assert counter.pos.told[number].answer == DONE
+
+
+@settings(deadline=None)
+@given(lost=st.sets(st.integers(0, 40), max_size=14))
+def test_whatever_pieces_are_lost_one_request_gets_one_answer(lost: set[int]) -> None:
+    counter = Counter()
+    count = iter(range(10**6))
+
+    def lossy(data: bytes) -> bytes:
+        return b"" if data and next(count) in lost else data
+
+    counter.to_agent = counter.to_pos = lossy
+    first, second = counter.pos.pay("A1", "3", 1, "现金"), counter.pos.refund("R1", "A1", 1)
+    counter.run(240_000)
+    assert counter.requests == [SalePaid("1", "A1", "3", 1, "现金"), SaleRefunded("1", "R1", "A1", 1)]
+    assert counter.pos.told[first].answer == counter.pos.told[second].answer == DONE
+
+
+def test_try_again_is_tried_again_with_the_same_number_until_it_is_kept() -> None:
+    counter = Counter(Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL"))
+    number = counter.pos.pay("A1", "3", 23_405, "现金")
+    counter.run(12_000)
+    assert len(counter.requests) == 3
+    assert counter.pos.unanswered == 1
+    counter.answer = DONE
+    counter.run(6_000)
+    assert counter.pos.told[number].answer == DONE
+    assert set(counter.requests) == {SalePaid("1", "A1", "3", 23_405, "现金")}
+
+
+def test_the_agent_restarts_before_the_answer_and_the_till_hears_the_same_request_again() -> None:
+    counter = Counter()
+    counter.to_pos = once(holds(b"ANSWER\x1c2"))
+    number = counter.pos.pay("A1", "3", 23_405, "现金")
+    counter.run(10)
+    assert counter.pos.unanswered == 1
+    counter.session = PosLinkSession("pos-1", OPTIONS)
+    counter.answer = replace(DONE, outcome=Outcome.REPEATED)
+    counter.run(20_000)
+    assert counter.requests == [SalePaid("1", "A1", "3", 23_405, "现金")] * 2
+    assert counter.pos.told[number].answer == counter.answer
+
+
+def test_a_power_cut_at_the_pos_keeps_journal_numbers_and_answers() -> None:
+    counter = Counter()
+    pos = counter.pos
+    first = pos.present("3", MEMBER)
+    counter.run(100)
+    counter.to_agent = lambda data: b""
+    second = pos.pay("A1", "3", 23_405, "现金")
+    counter.run(100)
+    pos.power_cycle(counter.now)
+    third = pos.refund("R1", "A1", 1)
+    counter.to_agent = bytes
+    counter.run(20_000)
+    assert len({first, second, third}) == 3
+    assert [pos.told[number].answer for number in (first, second, third)] == [DONE] * 3
+    assert counter.requests == [
+        MemberPresented("1", "3", MEMBER),
+        SalePaid("1", "A1", "3", 23_405, "现金"),
+        SaleRefunded("1", "R1", "A1", 1),
+    ]
+
+
+def test_two_power_cuts_in_a_row_leave_one_greeting() -> None:
+    counter = Counter()
+    counter.pos.power_cycle(counter.now)
+    counter.pos.power_cycle(counter.now)
+    counter.run(1_000)
+    assert counter.session.counters()["HELLO"] == 1
+
+
+def test_a_notice_whose_ack_was_lost_is_shown_once() -> None:
+    counter = Counter()
+    counter.run(100)
+    notice = Notice("1", "A1", "3", 234, 1_734, 1_764_000_000_000, True, "积分已到账")
+    acks = iter([False, True])
+    counter.to_agent = once(lambda data: data == ACK and next(acks))
+    counter.session.tell(notice, counter.now)
+    counter.run(10_000)
+    assert counter.pos.shown == [notice]
+    assert counter.pos.counters["REPEATED_SHOW"] == 1
+    assert "SHOW_DROPPED" not in counter.session.counters()
+
+
+def test_a_request_made_while_the_line_is_dead_is_answered_when_it_lives_again() -> None:
+    counter = Counter()
+    counter.to_agent = counter.to_pos = lambda data: b""
+    number = counter.pos.pay("A1", "3", 23_405, "现金")
+    counter.run(60_000)
+    assert counter.requests == []
+    counter.to_agent = counter.to_pos = bytes
+    counter.run(20_000)
+    assert counter.pos.told[number].answer == DONE
+
+
+def test_the_simulator_wakes_only_when_it_has_a_reason() -> None:
+    counter = Counter()
+    counter.run(1_000)
+    assert counter.pos.next_timer() is None
+    counter.pos.present("3", MEMBER)
+    assert counter.pos.next_timer() == Monotonic(0)

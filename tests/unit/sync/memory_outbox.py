@@ -1,0 +1,48 @@
+"""An outbox in memory, for tests: rows, heads and watermarks as a database would keep them."""
+
+from sync.envelope import GENESIS, next_head
+from sync.outbox import STREAMS, OutboxRow
+
+
+class MemoryOutbox:
+    def __init__(self, epoch: int = 1) -> None:
+        self._epoch = epoch
+        self.bodies: dict[str, list[bytes]] = {stream: [] for stream in STREAMS}
+        self.heads: dict[str, list[bytes]] = {stream: [GENESIS] for stream in STREAMS}
+        self.watermarks: dict[str, int] = dict.fromkeys(STREAMS, 0)
+        self.kept_from: dict[str, int] = dict.fromkeys(STREAMS, 1)
+
+    def put(self, stream: str, body: bytes) -> int:
+        self.heads[stream].append(next_head(self.heads[stream][-1], body))
+        self.bodies[stream].append(body)
+        return len(self.bodies[stream])
+
+    def put_many(self, stream: str, count: int) -> None:
+        for _ in range(count):
+            n = len(self.bodies[stream]) + 1
+            self.put(stream, b'{"kind":"fuelling","n":%d}' % n)
+
+    def prune(self, stream: str) -> None:
+        self.kept_from[stream] = self.watermarks[stream] + 1
+
+    def epoch(self) -> int:
+        return self._epoch
+
+    def last_seq(self, stream: str) -> int:
+        return len(self.bodies[stream])
+
+    def watermark(self, stream: str) -> int:
+        return self.watermarks[stream]
+
+    def head_at(self, stream: str, seq: int) -> bytes | None:
+        if seq != 0 and not self.kept_from[stream] - 1 <= seq < len(self.heads[stream]):
+            return None
+        return self.heads[stream][seq]
+
+    def rows(self, stream: str, after_seq: int, limit: int) -> list[OutboxRow]:
+        first = max(after_seq + 1, self.kept_from[stream])
+        chosen = self.bodies[stream][first - 1 : first - 1 + limit]
+        return [OutboxRow(first + i, body, 0) for i, body in enumerate(chosen)]
+
+    def oldest_unacknowledged_at_ms(self) -> int | None:
+        return 0 if any(self.watermarks[s] < self.last_seq(s) for s in STREAMS) else None
