@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -40,7 +40,7 @@ from drivers.events import Answer, DeviceBack, DeviceSilent, DriverEvent, Monoto
 from drivers.line import Line
 from drivers.ports import PortSpec, open_port
 from drivers.session import Session
-from sync.connection import CourierLoop, LinkPace, Pace, Vitals
+from sync.connection import CourierLoop, CourierStatus, LinkPace, Pace, Vitals
 from sync.envelope import decode_head, encode_head
 from sync.keys import PublicKey, SigningKey, read_key
 from sync.outbox import STREAMS
@@ -248,7 +248,7 @@ class Agent:
             "clock": self._clock.quality(0).value,
             "free_disk_mib": _free_mib(self._state_dir),
             "lines": lines,
-            "road": _plain(asdict(road)) if road else None,
+            "road": _road(road) if road else None,
             **self._read(lambda connection: reading.summary(connection, wall_ms)),
         }
 
@@ -426,8 +426,6 @@ def _free_mib(directory: Path) -> int:
     return disk.f_bavail * disk.f_frsize // (1 << 20)
 
 
-def _plain(value: object) -> object:
-    """Mappings proxies and enums as JSON takes them."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return value
+def _road(status: CourierStatus) -> dict[str, object]:
+    plain = {field.name: getattr(status, field.name) for field in fields(status)}
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in plain.items()}

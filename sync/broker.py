@@ -59,7 +59,7 @@ next_connection_delay_ms = 1
 
 [v5.1.connections]
 connection_timeout_ms = 5000
-max_payload_size = {limit}
+max_payload_size = {packet}
 max_inflight_count = 100
 dynamic_filters = true
 """
@@ -102,9 +102,7 @@ class Broker:
         self._log = directory / f"{kind}.log"
         self._config = directory / ("mosquitto.conf" if kind == "mosquitto" else "iotcore.toml")
         template = _MOSQUITTO_CONF if kind == "mosquitto" else _IOTCORE_CONF
-        self._config.write_text(
-            template.format(port=port, host=_HOST, limit=PAYLOAD_LIMIT, packet=PAYLOAD_LIMIT + 1024)
-        )
+        self._config.write_text(template.format(port=port, host=_HOST, packet=PAYLOAD_LIMIT + 1024))
         self._process: subprocess.Popen[bytes] | None = None
         self._start()
 

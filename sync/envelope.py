@@ -174,9 +174,11 @@ def _inflate(payload: bytes, max_bytes: int) -> bytes | Refusal:
 
 
 def _signature(line: bytes) -> bytes | None:
+    """The 64 bytes; None unless `line` is exactly their base64 (unused bits of the last letter count)."""
     if len(line) != _SIGNATURE_LENGTH:
         return None
     try:
-        return base64.b64decode(line, validate=True)
+        signature = base64.b64decode(line, validate=True)
     except binascii.Error:
         return None
+    return signature if base64.b64encode(signature) == line else None

@@ -172,6 +172,8 @@ class Link:
             return None
         if isinstance(event, Woken):
             self._woken.clear()
+            if self._client.ended.is_set() and self._inbox.empty():
+                return self._client.end
         return event
 
     def wake(self) -> None:

@@ -210,7 +210,7 @@ def _split(payload: bytes) -> tuple[bytes, bytes] | Refusal:
         signature = base64.b64decode(encoded, validate=True)
     except binascii.Error:
         return Refusal("MALFORMED", "the signature line is not base64")
-    if not newline or len(signature) != 64:
+    if not newline or len(signature) != 64 or base64.b64encode(signature) != encoded:
         return Refusal("MALFORMED", "not one line and one signature")
     return line + b"\n", signature
 

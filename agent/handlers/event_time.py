@@ -53,7 +53,7 @@ def _civil_ms(device: DeviceTime, year: int, zone: ZoneInfo) -> int | None:
         civil = datetime(
             year, device.month, device.day, device.hour, device.minute, device.second or 0, tzinfo=zone
         )
-    except ValueError:
-        return None  # 30 February, month 13: a device's clock may say anything
-    at_ms = (civil.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+        at_ms = (civil.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    except (ValueError, OverflowError):
+        return None  # 30 February, month 13, year 1: a device's clock may say anything
     return at_ms + (_HALF_MINUTE_MS if device.second is None else 0)  # the middle of its minute

@@ -5,16 +5,11 @@ The record below is cheap to import: pymodbus comes in only when a session is op
 `Fuelling` carries its own (a ring map reports BUFFERED).
 """
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
-
+from drivers.conformance import Cases
 from drivers.driver import Driver, Grade
 from drivers.events import HandOver
 from drivers.modbus.options import ModbusOptions
 from drivers.session import Session, Simulator
-
-if TYPE_CHECKING:
-    from drivers.modbus.case import ModbusCase
 
 
 def _open_session(address: str, options: ModbusOptions) -> Session:
@@ -29,11 +24,11 @@ def _open_simulator(address: str, options: ModbusOptions) -> Simulator:
     return ModbusSimulator(address, options)
 
 
-def conformance_cases() -> "Mapping[str, Callable[[], ModbusCase]]":
-    """The dispensers on which the conformance kit tries this driver."""
-    from drivers.modbus import case
+def conformance_cases() -> Cases:
+    """The dispensers on which `drivers/conformance.py` tries this driver."""
+    from drivers.modbus.case import cases
 
-    return case.conformance_cases()
+    return cases()
 
 
 DRIVER = Driver(

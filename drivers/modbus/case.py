@@ -5,12 +5,14 @@ byte, and the wires that lose and flip would break a promise that is not Modbus'
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 
-from drivers.conformance import Sold
+from drivers.conformance import Cases, Sold
 from drivers.events import HandOver, Monotonic
+from drivers.modbus.map_files import shipped_maps
 from drivers.modbus.options import ModbusOptions
+from drivers.modbus.registers import WordOrder
 from drivers.modbus.session import ModbusSession
 from drivers.modbus.simulator import ModbusSimulator, Sale
 
@@ -20,8 +22,8 @@ _LONGEST_FUELLING_MS = 2_000
 class ModbusCase:
     """One dispenser with one map. Prices have two decimals and volumes two: what any of the maps can hold."""
 
-    def __init__(self, hand_over: HandOver, options: ModbusOptions) -> None:
-        self.hand_over = hand_over
+    def __init__(self, options: ModbusOptions) -> None:
+        self.hand_over: HandOver = options.register_map().hand_over
         self.simulator = ModbusSimulator("7", options)
         self._options = options
 
@@ -46,22 +48,10 @@ class ModbusCase:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Make:
-    hand_over: HandOver
-    options: ModbusOptions
-
-    def __call__(self) -> ModbusCase:
-        return ModbusCase(self.hand_over, self.options)
-
-
-def conformance_cases() -> Mapping[str, Callable[[], ModbusCase]]:
-    """Named factories, as the conformance kit wants them."""
+def cases() -> Cases:
+    """Named factories: every shipped map with both word orders."""
     return {
-        f"{name}-{order}": _Make(
-            hand_over,
-            ModbusOptions.model_validate({"map": name, "transport": "rtu", "word_order": order}),
-        )
-        for name, hand_over in (("compac-c5000", HandOver.LAST_SALE), ("ring-buffer", HandOver.BUFFERED))
-        for order in ("high_first", "low_first")
+        f"{name}-{order}": partial(ModbusCase, ModbusOptions(map=name, transport="rtu", word_order=order))
+        for name in shipped_maps()
+        for order in WordOrder
     }

@@ -10,7 +10,7 @@ change before a second reading would else make a second sale of it.
 from collections import Counter, deque
 from collections.abc import Sequence
 
-from drivers.events import Fuelling, FuellingStarted, HandOver, Monotonic, RawDigits
+from drivers.events import Fuelling, FuellingStarted, Monotonic, RawDigits
 from drivers.modbus import codec
 from drivers.modbus.codec import Question, Reply
 from drivers.modbus.maps import Block, LastSaleMap, Register
@@ -136,7 +136,7 @@ class LastSaleReader:
         return Fuelling(
             address=self._address,
             nozzle=self._map.nozzle,
-            hand_over=HandOver.LAST_SALE,
+            hand_over=self._map.hand_over,
             sequence_no=None,
             raw=RawDigits(seen.volume.digits, seen.amount.digits, "", seen.total_volume.digits),
             volume_ml=scaled(seen.volume.count, roles.volume.decimals, THOUSANDTHS),

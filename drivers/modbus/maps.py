@@ -1,23 +1,20 @@
-"""Register maps: what one device model keeps where, as data. One TOML file per model in `maps/`.
+"""Register maps: what one device model keeps where, as data. One TOML file per model.
 
 A map names addresses as its source prints them (`address_base` says what the first one is called),
 never a unit: units are the addresses of station.toml. Everything is checked here, so that a
-session can trust its map; what is wrong is said in one line per mistake.
+session can trust its map. `map_files.py` finds and reads the files.
 """
 
 import tomllib
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from drivers.events import HandOver
 from drivers.modbus.registers import NumberType, WordOrder
 
 Decimals = Annotated[int, Field(ge=0, le=3)]
 PollMs = Annotated[int, Field(ge=50, le=60_000)]
-
-_MAPS = resources.files("drivers.modbus") / "maps"
 
 
 class MapRefused(ValueError):
@@ -91,6 +88,7 @@ class LastSaleMap(_Map):
     `sale` is read before and after `meter`, so that all numbers belong to one sale.
     """
 
+    hand_over: ClassVar[HandOver] = HandOver.LAST_SALE
     kind: Literal["last_sale"]
     sale: Block
     meter: Block
@@ -130,6 +128,7 @@ class RecordRegisters(_Part):
 class RingMap(_Map):
     """Hand-over A: numbered records in a ring; record n lies in slot n mod `records` until overwritten."""
 
+    hand_over: ClassVar[HandOver] = HandOver.BUFFERED
     kind: Literal["ring"]
     header: Block
     ring_address: int = Field(ge=0, le=65_535)
@@ -169,24 +168,6 @@ class RingMap(_Map):
 
 RegisterMap = LastSaleMap | RingMap
 _ANY_MAP: TypeAdapter[RegisterMap] = TypeAdapter(Annotated[RegisterMap, Field(discriminator="kind")])
-
-
-def shipped_maps() -> tuple[str, ...]:
-    """Names of the maps that come with the agent, sorted."""
-    return tuple(sorted(f.name.removesuffix(".toml") for f in _MAPS.iterdir() if f.name.endswith(".toml")))
-
-
-def load_map(name: str) -> RegisterMap:
-    """A shipped map by its name, or a site's own file by a path that ends in `.toml`.
-
-    Raises MapRefused.
-    """
-    if name.endswith(".toml"):
-        return parse_map(name, _text_of(Path(name)))
-    if name not in shipped_maps():
-        known = ", ".join(shipped_maps())
-        raise MapRefused(f"no map named {name!r}: use one of {known}, or the path of a .toml file")
-    return parse_map(name, (_MAPS / f"{name}.toml").read_text("utf-8"))
 
 
 def parse_map(name: str, text: str) -> RegisterMap:
@@ -234,13 +215,6 @@ def _redotted(roles: _Part, chosen: dict[str, int | None]) -> _Part:
         if decimals is not None and isinstance(register := getattr(roles, role, None), Register)
     }
     return roles.model_copy(update=changed)
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as refusal:
-        raise MapRefused(f"{path}: cannot be read: {refusal}") from refusal
 
 
 def _inside(block: Block, name: str, roles: _Part, wanted: tuple[str, ...]) -> None:

@@ -1,11 +1,11 @@
 """What station.toml says about one Modbus device: `[line.device.options]`."""
 
-from functools import lru_cache
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from drivers.modbus.maps import Decimals, PollMs, RegisterMap, load_map, with_decimals
+from drivers.modbus.map_files import load_map
+from drivers.modbus.maps import Decimals, PollMs, RegisterMap, with_decimals
 from drivers.modbus.registers import WordOrder
 
 
@@ -31,15 +31,13 @@ class ModbusOptions(BaseModel):
     total_decimals: Decimals | None = None
     total_amount_decimals: Decimals | None = None
 
-    @model_validator(mode="after")
-    def _has_a_map(self) -> Self:
-        self.register_map()
-        return self
+    _register_map: RegisterMap = PrivateAttr()
 
-    def register_map(self) -> RegisterMap:
-        """The map with this site's settings in it. Raises MapRefused, which is a ValueError."""
+    @model_validator(mode="after")
+    def _read_map(self) -> Self:
+        # Once, here: a file that changes under a running session must not change what registers mean.
         found = with_decimals(
-            _kept(self.map),
+            load_map(self.map),
             volume=self.volume_decimals,
             amount=self.amount_decimals,
             unit_price=self.price_decimals,
@@ -47,8 +45,10 @@ class ModbusOptions(BaseModel):
             total_amount=self.total_amount_decimals,
         )
         chosen = {"word_order": self.word_order, "poll_ms": self.poll_ms}
-        return found.model_copy(update={key: value for key, value in chosen.items() if value is not None})
+        known = {key: value for key, value in chosen.items() if value is not None}
+        self._register_map = found.model_copy(update=known)
+        return self
 
-
-# A map is read once: a file that changes under a running session must not change what its registers mean.
-_kept = lru_cache(maxsize=64)(load_map)
+    def register_map(self) -> RegisterMap:
+        """The map with this site's settings in it."""
+        return self._register_map

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from drivers.events import Fuelling, FuellingStarted, HandOver, Monotonic, RawDigits
+from drivers.events import Fuelling, FuellingStarted, Monotonic, RawDigits
 from drivers.modbus import codec
 from drivers.modbus.codec import Question, Reply
 from drivers.modbus.last_sale import total_ml
@@ -248,7 +248,7 @@ class RingReader:
         return Fuelling(
             address=self._address,
             nozzle=self._map.nozzle,
-            hand_over=HandOver.BUFFERED,
+            hand_over=self._map.hand_over,
             sequence_no=record.sequence_no,
             raw=raw,
             volume_ml=scaled(record.volume.count, roles.volume.decimals, THOUSANDTHS),

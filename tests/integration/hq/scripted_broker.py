@@ -52,6 +52,15 @@ class Connection:
             if byte < 0x80:
                 return first >> 4, self._exactly(length)
 
+    def read_until_silent(self, seconds: float) -> list[tuple[int, bytes]]:
+        """Every packet until none comes for so long."""
+        packets = []
+        try:
+            while True:
+                packets.append(self.read(seconds))
+        except TimeoutError:
+            return packets
+
     def write(self, kind: int, rest: bytes, flags: int = 0) -> None:
         length, size = bytearray(), len(rest)
         while size > 0x7F:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.clock import STEP_MS, SYNC_HOLDS_MS, ClockQuality, SystemClock, judge
+from agent.clock import STEP_MS, SYNC_HOLDS_MS, ClockQuality, Instant, SystemClock, instant, judge
 
 NOW_MS = 1_790_000_000_000
 SYNCED, HOLDOVER, UNTRUSTED = ClockQuality.SYNCED, ClockQuality.HOLDOVER, ClockQuality.UNTRUSTED
@@ -67,3 +67,11 @@ def test_a_step_is_untrusted_until_a_time_service_vouches_for_it(tmp_path: Path)
     assert clock.quality(0) is SYNCED
     (tmp_path / "synchronized").unlink()
     assert clock.quality(0) is HOLDOVER
+
+
+def test_an_instant_never_lies_before_what_was_written(tmp_path: Path) -> None:
+    clock = SystemClock(tmp_path / "synchronized")
+    now = instant(clock, 0)
+    assert abs(now.wall_ms - clock.wall_ms()) < 5000
+    assert now.quality is HOLDOVER
+    assert instant(clock, now.wall_ms + 60_000) == Instant(now.wall_ms + 60_000, UNTRUSTED)

@@ -74,10 +74,11 @@ def seal(
 
 
 class Hq:
-    """The receiver on a file, with a clock that stands still."""
+    """The receiver on a database, with a clock that stands still."""
 
-    def __init__(self, file: Path, *stations: Station) -> None:
-        self.store = HqStore(f"sqlite:///{file}")
+    def __init__(self, where: Path | str, *stations: Station) -> None:
+        """`where`: an SQLite file, or the URL of a database."""
+        self.store = HqStore(where if isinstance(where, str) else f"sqlite:///{where}")
         for station in stations:
             assert self.store.add_station(station.name, station.key.public.raw, NOW_MS)
         self.receiver = Receiver(

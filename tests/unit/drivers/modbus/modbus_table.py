@@ -1,4 +1,4 @@
-"""A session and a simulated dispenser on one table: simulated time, a clean wire, a till that the test writes."""
+"""A session and a simulated dispenser on one table: simulated time, a clean wire, a till of the test's."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""unit and property: are questions and replies the bytes of the Modbus specification, from any stream of bytes?"""
+"""unit and property: are questions and replies the bytes of the specification, in any stream of bytes?"""
 
 import json
 import struct

@@ -5,15 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from drivers.modbus.maps import (
-    Block,
-    LastSaleMap,
-    MapRefused,
-    RingMap,
-    load_map,
-    parse_map,
-    shipped_maps,
-)
+from drivers.modbus.map_files import load_map, shipped_maps
+from drivers.modbus.maps import Block, LastSaleMap, MapRefused, RingMap, parse_map
 from drivers.modbus.options import ModbusOptions
 from tests.unit.drivers.modbus.modbus_table import options
 
@@ -27,7 +20,7 @@ def test_both_maps_are_shipped_and_load() -> None:
 
 
 def test_the_c5000_map_has_the_addresses_of_the_manual() -> None:
-    """devices.md 10, [pub]: 101 price, 102 current, 106 and 109 totals, 124 flag, 125 and 127 the last sale."""
+    """devices.md 10, [pub]: 101 price, 102 current, 106 and 109 totals, 124 flag, 125 and 127 last sale."""
     found = load_map("compac-c5000")
     assert isinstance(found, LastSaleMap)
     roles = found.roles

@@ -32,7 +32,13 @@ def test_hexadecimal_digits_are_no_decimal_number() -> None:
 
 @pytest.mark.parametrize(
     ("count", "decimals", "unit_decimals", "units"),
-    [(40_125, 3, 3, 40_125), (4_012, 2, 3, 40_120), (30_004, 3, 2, 3_000), (30_005, 3, 2, 3_001), (7, 0, 2, 700)],
+    [
+        (40_125, 3, 3, 40_125),
+        (4_012, 2, 3, 40_120),
+        (30_004, 3, 2, 3_000),
+        (30_005, 3, 2, 3_001),
+        (7, 0, 2, 700),
+    ],
 )
 def test_scales_and_rounds_half_up(count: int, decimals: int, unit_decimals: int, units: int) -> None:
     assert scaled(count, decimals, unit_decimals) == units

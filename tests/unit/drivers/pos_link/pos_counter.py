@@ -40,9 +40,10 @@ class Counter:
             if due > until:
                 break
             self.now = Monotonic(max(due, self.now))
-            for end, timer in zip((self.session, self.pos), timers, strict=True):
-                if timer is not None and timer <= self.now:
-                    end.handle_timer(self.now)
+            if timers[0] is not None and timers[0] <= self.now:
+                self.session.handle_timer(self.now)
+            if timers[1] is not None and timers[1] <= self.now:
+                self.pos.handle_timer(self.now)
         self.now = Monotonic(until)
 
     def _settle(self) -> None:

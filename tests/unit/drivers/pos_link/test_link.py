@@ -84,6 +84,17 @@ def test_an_enq_is_said_three_times_then_eot(link: Link, wait_ms: int) -> None:
     assert link.counters == {"RESENT": 2, "GIVEN_UP": 1}
 
 
+def test_a_message_that_was_given_up_costs_the_next_one_no_try() -> None:
+    link = agent()
+    for _ in range(2):
+        link.offer(OURS, at(0))
+        said = [link.bytes_to_send()]
+        while link.next_timer() is not None:
+            tick(link)
+            said.append(link.bytes_to_send())
+        assert said == [ENQ, ENQ, ENQ, EOT]
+
+
 def test_a_message_is_said_three_times_then_eot() -> None:
     link = agent()
     link.offer(OURS, at(0))
@@ -123,6 +134,7 @@ def test_a_nak_to_an_enq_means_not_yet() -> None:
     link.bytes_to_send()
     hear(link, NAK)
     assert link.bytes_to_send() == b""
+    assert link.counters == {}
     assert tick(link) == 3000
     assert link.bytes_to_send() == ENQ
 
@@ -174,6 +186,14 @@ def test_in_a_collision_the_agent_yields_and_says_enq_again_afterwards() -> None
     assert hear(link, THEIRS) == [(b"PAID", b"7")]
     assert link.bytes_to_send() == ACK + ENQ
     assert link.counters == {"COLLISION": 1, "HEARD": 1}
+
+
+def test_a_message_that_crosses_our_enq_is_taken_and_enq_said_again_at_once() -> None:
+    link = agent()
+    link.offer(OURS, at(0))
+    link.bytes_to_send()
+    assert hear(link, THEIRS) == [(b"PAID", b"7")]
+    assert link.bytes_to_send() == ACK + ENQ
 
 
 def test_in_a_collision_the_pos_takes_no_notice() -> None:
@@ -256,6 +276,7 @@ def test_a_night_with_a_closed_port_leaves_at_most_one_enq_for_the_morning() -> 
 def test_a_flood_of_enqs_with_nobody_to_send_is_bounded() -> None:
     link = agent()
     hear(link, ENQ * 100_000)
+    assert len(link.bytes_to_send()) == 256
     link.offer(OURS, at(0))
     hear(link, (EOT + ACK + NAK * 3) * 10_000)
     assert len(link.bytes_to_send()) <= 257 + len(OURS)

@@ -115,6 +115,15 @@ def test_a_repeat_of_an_answered_message_gets_the_same_answer_and_the_till_does_
     assert desk.session.counters()["REPEATED"] == 3
 
 
+def test_repeats_that_arrive_faster_than_we_can_speak_get_one_answer() -> None:
+    desk = Desk()
+    desk.say(2, REFUND)
+    desk.confirm()
+    desk.say(2, REFUND)
+    desk.say(2, REFUND)
+    assert desk.hear() == [Told(2, DONE)]
+
+
 def test_a_repeat_while_the_till_thinks_is_not_asked_twice() -> None:
     desk = Desk()
     desk.say(2, REFUND)
@@ -350,6 +359,19 @@ def test_a_dead_pos_is_noticed_once_within_the_stated_time_and_its_return_too() 
     desk.feed(frame((b"VOID", b"1")))
     assert desk.session.next_event() == DeviceBack("pos-1")
     assert drivers.pos_link.DRIVER.silence_ms == SILENT_AFTER_MS
+
+
+def test_a_quiet_pos_is_probed_after_ten_seconds_and_again_while_it_is_dead() -> None:
+    desk = Desk()
+    heard_at, enquiries = desk.now, []
+    while desk.now < heard_at + SILENT_AFTER_MS:
+        due = desk.session.next_timer()
+        assert due is not None
+        desk.now = due
+        desk.session.handle_timer(due)
+        if ENQ in desk.session.bytes_to_send(due):
+            enquiries.append(due - heard_at)
+    assert enquiries == [10_000, 13_000, 16_000, 20_000, 23_000, 26_000, 30_000]
 
 
 def test_a_pos_that_only_answers_enq_is_not_silent() -> None:

@@ -20,6 +20,7 @@ from drivers.events import (
     SalePaid,
     SaleRefunded,
 )
+from drivers.pos_link.messages import write_answer
 from drivers.pos_link.session import PosLinkSession
 from tests.unit.drivers.pos_link.pos_counter import DONE, MEMBER, OPTIONS, Counter, once
 
@@ -99,6 +100,19 @@ def test_try_again_is_tried_again_with_the_same_number_until_it_is_kept() -> Non
     counter.run(6_000)
     assert counter.pos.told[number].answer == DONE
     assert set(counter.requests) == {SalePaid("1", "A1", "3", 23_405, "现金")}
+
+
+def test_the_pause_before_trying_again_begins_with_the_answer() -> None:
+    pos = Counter().pos
+    number = pos.present("3", MEMBER)
+    for answered, outcome in ((1, Outcome.DONE), (number, Outcome.UNAVAILABLE)):
+        for heard in (b"", ACK, ACK):
+            pos.receive(heard, Monotonic(0))
+            pos.bytes_to_send(Monotonic(0))
+        pos.receive(write_answer(answered, Answer(outcome, durable=True), "gb18030"), Monotonic(4_000))
+    assert pos.next_timer() == 9_000
+    pos.handle_timer(Monotonic(9_000))
+    assert b"\x05" in pos.bytes_to_send(Monotonic(9_000))
 
 
 def test_the_agent_restarts_before_the_answer_and_the_till_hears_the_same_request_again() -> None:

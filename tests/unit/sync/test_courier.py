@@ -1,0 +1,386 @@
+"""Unit: does the courier say the right next thing in each of its situations?"""
+
+from collections.abc import Callable
+
+import pytest
+
+from sync import wire
+from sync.courier import Courier
+from sync.envelope import encode_head
+from sync.outbox import LEDGER, STREAMS, URGENT
+from sync.refusal import Refusal
+from sync.steps import Batch, Fetch, Leave, Pace, Phase, SendHello, SendState
+from tests.unit.sync.memory_outbox import MemoryOutbox
+
+PACE = Pace(window=4, batch_items=10, puback_ms=30_000, silence_ms=10_000)
+
+
+class Desk:
+    """A courier with an outbox and a clock, and shortcuts."""
+
+    def __init__(self, pace: Pace = PACE, receive_maximum: int = 100, max_packet: int | None = None) -> None:
+        self.outbox = MemoryOutbox()
+        self.now = 1_000
+        self.courier = Courier("cn-0001", 1, dict.fromkeys(STREAMS, 0), pace, lambda n: n // 2, self.now)
+        self.receive_maximum, self.max_packet = receive_maximum, max_packet
+
+    def connect(self) -> SendHello:
+        """As far as the hello, which the broker has confirmed."""
+        self.courier.connected(self.receive_maximum, self.max_packet, self.now)
+        state = self.courier.next_step(self.now)
+        assert isinstance(state, SendState)
+        self.courier.published(state.ref, 0, self.now)
+        hello = self.courier.next_step(self.now)
+        assert isinstance(hello, SendHello)
+        self.courier.published(hello.ref, 0, self.now)
+        return hello
+
+    def go_online(self, seq: int = 0) -> None:
+        outcomes = self.greet(self.connect(), seq)
+        assert all(isinstance(each, wire.Ack) for each in outcomes)
+
+    def greet(self, hello: SendHello, seq: int = 0, **changed: object) -> list[wire.Ack | Refusal]:
+        fields: dict[str, object] = {
+            "station": "cn-0001",
+            "epoch": 1,
+            "nonce": hello.nonce,
+            "highest_epoch": 1,
+            "streams": (self.mark(LEDGER, seq),),
+            "hq_time_ms": 0,
+        }
+        reply = wire.HelloReply.model_validate(fields | changed)
+        return self.courier.greeted(reply, self.outbox.head_at, self.now)
+
+    def mark(self, stream: str, seq: int) -> wire.StreamMark:
+        head = encode_head(self.outbox.heads[stream][seq])
+        return wire.StreamMark.model_validate({"stream": stream, "seq": seq, "head": head})
+
+    def put(self, stream: str, count: int) -> None:
+        self.outbox.put_many(stream, count)
+        self.courier.rows_until(stream, self.outbox.last_seq(stream))
+
+    def send(self) -> Batch | Refusal:
+        fetch = self.courier.next_step(self.now)
+        assert isinstance(fetch, Fetch)
+        rows = self.outbox.rows(fetch.stream, fetch.after_seq, fetch.limit)
+        head = self.outbox.head_at(fetch.stream, fetch.after_seq)
+        return self.courier.batch(fetch, rows, head, self.outbox.head_at, self.now)
+
+    def send_confirmed(self) -> Batch:
+        batch = self.send()
+        assert isinstance(batch, Batch)
+        self.courier.published(batch.ref, 0, self.now)
+        return batch
+
+    def ack(self, seq: int, stream: str = LEDGER, **changed: object) -> Refusal | None:
+        known = min(seq, self.outbox.last_seq(stream))
+        fields: dict[str, object] = {
+            "station": "cn-0001",
+            "epoch": 1,
+            "stream": stream,
+            "seq": seq,
+            "head": encode_head(self.outbox.heads[stream][known]),
+            "hq_time_ms": 0,
+        }
+        ack = wire.Ack.model_validate(fields | changed)
+        return self.courier.acknowledge(ack, self.outbox.head_at(stream, seq), self.now)
+
+
+def test_offline_says_nothing_and_wants_no_timer() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 5)
+    assert desk.courier.next_step(desk.now) is None
+    assert desk.courier.next_timer() is None
+
+
+def test_state_then_hello_and_no_row_before_hq_answered() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 5)
+    desk.connect()
+    assert desk.courier.next_step(desk.now) is None
+    assert desk.courier.snapshot().phase is Phase.ASKING
+
+
+def test_resumes_where_hq_stands_not_where_we_thought() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 30)
+    desk.go_online(seq=12)
+    batch = desk.send_confirmed()
+    assert (batch.stream, batch.first_seq, len(batch.bodies)) == (LEDGER, 13, 10)
+    assert batch.head_before == desk.outbox.heads[LEDGER][12]
+
+
+def test_urgent_goes_first_and_keeps_a_place_in_the_window() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 100)
+    desk.go_online()
+    assert [desk.send_confirmed().first_seq for _ in range(3)] == [1, 11, 21]
+    assert desk.courier.next_step(desk.now) is None, "the last place is not the ledger's"
+    desk.put(URGENT, 1)
+    assert desk.send_confirmed().stream == URGENT
+    desk.put(URGENT, 1)
+    assert desk.courier.next_step(desk.now) is None, "four are out"
+
+
+def test_receive_maximum_below_the_window_counts() -> None:
+    desk = Desk(receive_maximum=2)
+    desk.put(URGENT, 100)
+    desk.go_online()
+    desk.send_confirmed()
+    desk.send_confirmed()
+    assert desk.courier.next_step(desk.now) is None
+
+
+def test_unconfirmed_publishes_never_exceed_the_receive_maximum() -> None:
+    desk = Desk(receive_maximum=1)
+    desk.courier.connected(1, None, desk.now)
+    assert isinstance(desk.courier.next_step(desk.now), SendState)
+    assert desk.courier.next_step(desk.now) is None, "the hello waits for the state's PUBACK"
+
+
+def test_small_packets_of_the_broker_bound_the_batch_but_never_hold_back_a_row() -> None:
+    body = len(b'{"kind":"fuelling","n":1}') + 1
+    desk = Desk(max_packet=1_024 + 3 * body)
+    desk.put(LEDGER, 5)
+    desk.go_online()
+    assert len(desk.send_confirmed().bodies) == 3
+    tiny = Desk(max_packet=100)
+    tiny.put(LEDGER, 5)
+    tiny.go_online()
+    assert len(tiny.send_confirmed().bodies) == 1
+
+
+def test_puback_is_not_delivery() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 5)
+    desk.go_online()
+    desk.send_confirmed()
+    assert desk.courier.snapshot().outstanding == 1
+    assert desk.ack(5) is None
+    assert desk.courier.snapshot().outstanding == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(0x10, "NO_SUBSCRIBER"), (0x87, "NOT_AUTHORIZED"), (0x97, "QUOTA"), (0x83, "PUBACK_83")],
+)
+def test_puback_that_means_nobody_has_it_leads_back_to_the_question(code: int, reason: str) -> None:
+    desk = Desk()
+    desk.put(LEDGER, 5)
+    desk.go_online()
+    batch = desk.send()
+    assert isinstance(batch, Batch)
+    desk.courier.published(batch.ref, code, desk.now)
+    assert desk.courier.snapshot().refused == {reason: 1}
+    assert desk.courier.next_step(desk.now) is None, "not at once"
+    timer = desk.courier.next_timer()
+    assert timer is not None
+    desk.now = timer
+    hello = desk.courier.next_step(desk.now)
+    assert isinstance(hello, SendHello)
+    desk.greet(hello)
+    assert desk.send_confirmed().first_seq == 1
+
+
+def test_silence_of_hq_asks_then_sends_again_from_its_watermark() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 30)
+    desk.go_online()
+    for _ in range(3):
+        desk.send_confirmed()
+    desk.ack(10)
+    desk.now += PACE.silence_ms
+    hello = desk.courier.next_step(desk.now)
+    assert isinstance(hello, SendHello)
+    desk.greet(hello, seq=20)
+    assert desk.send_confirmed().first_seq == 21
+
+
+def test_stream_that_gets_nowhere_sends_one_batch_at_a_time_and_ever_slower() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 100)
+    desk.go_online()
+    for _ in range(3):
+        desk.send_confirmed()
+    waits = []
+    for _ in range(4):
+        before = desk.now
+        while not isinstance(step := desk.courier.next_step(desk.now), SendHello):
+            assert step is None
+            timer = desk.courier.next_timer()
+            assert timer is not None
+            desk.now = timer
+        waits.append(desk.now - before)
+        desk.courier.published(step.ref, 0, desk.now)
+        desk.greet(step)
+        desk.send_confirmed()
+        assert desk.courier.next_step(desk.now) is None
+    assert waits == [10_000, 20_000, 40_000, 60_000]
+    desk.ack(10)
+    assert isinstance(desk.courier.next_step(desk.now), Fetch)
+
+
+def test_broker_that_confirms_nothing_is_left() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 5)
+    desk.go_online()
+    desk.send()
+    desk.now += PACE.puback_ms
+    assert desk.courier.next_step(desk.now) == Leave("HALF_OPEN")
+
+
+def test_hq_that_never_answers_is_asked_again_and_left_at_last() -> None:
+    desk = Desk()
+    start = desk.now
+    desk.connect()
+    asked = 0
+    while not isinstance(step := desk.courier.next_step(desk.now), Leave):
+        if isinstance(step, SendHello):
+            asked += 1
+            desk.courier.published(step.ref, 0, desk.now)
+        else:
+            timer = desk.courier.next_timer()
+            assert timer is not None
+            assert timer > desk.now
+            desk.now = timer
+    assert step == Leave("HQ_SILENT")
+    assert desk.now - start == PACE.give_up_ms
+    assert 8 < asked < 14
+
+
+def test_quiet_road_is_asked_so_that_hqs_age_is_known() -> None:
+    desk = Desk()
+    desk.go_online()
+    assert desk.courier.next_timer() == desk.now + PACE.quiet_ms
+    desk.now += PACE.quiet_ms
+    assert isinstance(desk.courier.next_step(desk.now), SendHello)
+
+
+Change = Callable[[Desk], Refusal | None]
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        (lambda desk: desk.ack(5, station="cn-0002"), "ACK_FOREIGN"),
+        (lambda desk: desk.ack(5, epoch=2), "ACK_OTHER_EPOCH"),
+        (lambda desk: desk.ack(6), "ACK_BEYOND_END"),
+        (lambda desk: desk.ack(5, head="A" * 43), "CHAIN_MISMATCH"),
+    ],
+)
+def test_acks_that_move_nothing(what: Change, reason: str) -> None:
+    desk = Desk()
+    desk.put(LEDGER, 5)
+    desk.go_online()
+    heard = desk.courier.snapshot().heard_at
+    desk.now += 1
+    refused = what(desk)
+    assert isinstance(refused, Refusal)
+    assert refused.reason == reason
+    assert desk.courier.snapshot().refused == {reason: 1}
+    assert desk.courier.snapshot().heard_at == heard, "not a sign of life either"
+
+
+def test_another_chain_at_hq_halts_the_stream_until_a_hello_fits() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 20)
+    desk.go_online()
+    desk.send_confirmed()
+    desk.ack(10, head="A" * 43)
+    assert desk.courier.snapshot().halted == {LEDGER: "CHAIN_MISMATCH"}
+    assert desk.courier.next_step(desk.now) is None
+    desk.put(URGENT, 1)
+    assert desk.send_confirmed().stream == URGENT
+    desk.courier.disconnected(desk.now)
+    desk.go_online()
+    assert desk.courier.snapshot().halted == {}
+
+
+def test_ack_of_a_row_that_is_no_longer_kept_is_an_old_one() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 5)
+    desk.go_online()
+    desk.ack(5)
+    desk.outbox.watermarks[LEDGER] = 5
+    desk.outbox.prune(LEDGER)
+    assert desk.ack(3) is None
+
+
+def test_old_ack_does_not_bring_the_watermark_back() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 20)
+    desk.go_online()
+    desk.send_confirmed()
+    desk.send_confirmed()
+    desk.ack(20)
+    desk.ack(10)
+    assert desk.courier.next_step(desk.now) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"nonce": "f" * 32}, "HELLO_STALE"),
+        ({"station": "cn-0002"}, "HELLO_STALE"),
+        ({"epoch": 2}, "HELLO_STALE"),
+        ({"highest_epoch": 2}, "EPOCH_OLD"),
+        ({"refused": "STATION_BLOCKED"}, "STATION_BLOCKED"),
+    ],
+)
+def test_hellos_that_open_nothing(changed: dict[str, object], reason: str) -> None:
+    desk = Desk()
+    desk.put(LEDGER, 5)
+    outcomes = desk.greet(desk.connect(), **changed)
+    assert [each.reason for each in outcomes if isinstance(each, Refusal)] == [reason]
+    assert desk.courier.snapshot().phase is Phase.ASKING
+    assert desk.courier.next_step(desk.now) is None
+
+
+def test_reply_is_good_for_one_hello() -> None:
+    desk = Desk()
+    hello = desk.connect()
+    desk.greet(hello)
+    outcomes = desk.greet(hello)
+    assert [each.reason for each in outcomes if isinstance(each, Refusal)] == ["HELLO_STALE"]
+
+
+def test_hq_that_has_more_than_we_wrote_halts_the_stream() -> None:
+    """A copy of this station's disk in a second box, or a restore without a new epoch."""
+    desk = Desk()
+    desk.put(LEDGER, 5)
+    ahead = wire.StreamMark(stream="ledger", seq=9, head="A" * 43)
+    outcomes = desk.greet(desk.connect(), streams=(ahead,))
+    assert [each.reason for each in outcomes if isinstance(each, Refusal)] == ["ACK_BEYOND_END"]
+    assert desk.courier.snapshot().halted == {LEDGER: "ACK_BEYOND_END"}
+
+
+def test_row_that_changed_on_disk_is_not_sent() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 5)
+    desk.go_online()
+    desk.outbox.bodies[LEDGER][3] = b'{"kind":"award","n":1000000}'
+    refused = desk.send()
+    assert isinstance(refused, Refusal)
+    assert refused.reason == "OUTBOX_CORRUPT"
+    assert desk.courier.snapshot().halted == {LEDGER: "OUTBOX_CORRUPT"}
+
+
+def test_gap_in_the_rows_is_not_sent_over() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 5)
+    desk.go_online()
+    desk.outbox.kept_from[LEDGER] = 3
+    refused = desk.send()
+    assert isinstance(refused, Refusal)
+    assert refused.reason == "ROWS_MISSING"
+
+
+def test_disconnect_forgets_what_was_out() -> None:
+    desk = Desk()
+    desk.put(LEDGER, 20)
+    desk.go_online()
+    desk.send()
+    desk.courier.disconnected(desk.now)
+    assert desk.courier.snapshot().outstanding == 0
+    desk.go_online()
+    assert desk.send_confirmed().first_seq == 1
