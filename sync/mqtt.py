@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -135,22 +135,18 @@ class Link:
             self._client.tls_set_context(context)
         if will is not None:
             self._client.will_set(will.topic, will.payload, will.qos, will.retain)
-        self._client.on_connect = lambda c, u, f, reason, props: self._inbox.put_nowait(
+        self._client.on_connect = lambda c, u, f, reason, props: self._put(
             _opened(reason, props, self._keepalive_s)
         )
-        self._client.on_disconnect = lambda c, u, flags, reason, p: self._inbox.put_nowait(
-            _closed(reason)
-            if flags.is_disconnect_packet_from_server
-            else Closed("CONNECTION_LOST", str(reason))
-        )
-        self._client.on_subscribe = lambda c, u, mid, codes, p: self._inbox.put_nowait(
+        self._client.on_disconnect = lambda c, u, flags, reason, p: self._put(_disconnected(flags, reason))
+        self._client.on_subscribe = lambda c, u, mid, codes, p: self._put(
             Subscribed(mid, tuple(code.value for code in codes))
         )
-        self._client.on_publish = lambda c, u, mid, reason, p: self._inbox.put_nowait(
-            Published(mid, reason.value)
-        )
-        self._client.on_message = lambda c, u, message: self._inbox.put_nowait(_arrived(message))
+        self._client.on_publish = lambda c, u, mid, reason, p: self._put(Published(mid, reason.value))
+        self._client.on_message = lambda c, u, message: self._put(_arrived(message))
         self._client.on_socket_open = lambda c, u, sock: self._has_socket(sock)
+        # With a hook here paho never writes, or calls back, in the thread that publishes.
+        self._client.on_socket_register_write = lambda c, u, sock: None
 
     def open(self) -> None:
         """Start connecting; `Opened` or `Closed` will follow. Whoever waits keeps a deadline."""
@@ -228,6 +224,14 @@ class Link:
         self._closing = True
         self._cut()
 
+    def _put(self, event: LinkEvent) -> None:
+        """Runs in paho's thread, with paho's locks held: it must neither wait nor raise."""
+        try:
+            self._inbox.put_nowait(event)
+        except queue.Full:
+            self._client.end = Closed("INBOX_FULL", "the broker sent faster than it was allowed to")
+            self.cut()
+
     def _has_socket(self, sock: Any) -> None:
         """Runs in paho's thread. A socket that came after `close` is cut at once."""
         self._socket = sock
@@ -259,23 +263,23 @@ class _Client(Client):
         )
         self._on_end = on_end
         self.ended = threading.Event()
-        self.end = Closed("NETWORK_THREAD_DIED", "an exception ended it")
+        self.end: Closed | None = None
 
     def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
-        code = MQTTErrorCode.MQTT_ERR_CONN_LOST
+        end = Closed("NETWORK_THREAD_DIED", "an exception ended it")
         try:
             code = super().loop_forever(timeout, retry_first_connection=False)
-            self.end = Closed("CONNECTION_LOST", code.name)
+            end = Closed("CONNECTION_LOST", code.name)
+            return code
         except OSError as error:
-            self.end = _connect_failed(error)
-        except queue.Full:
-            self.end = Closed("INBOX_FULL", "the broker sent faster than it was allowed to")
+            end = _connect_failed(error)
         except ValueError as error:
-            self.end = Closed("PROTOCOL_ERROR", str(error))
+            end = Closed("PROTOCOL_ERROR", str(error))
         finally:
+            self.end = self.end or end
             self.ended.set()
             self._on_end()
-        return code
+        return MQTTErrorCode.MQTT_ERR_CONN_LOST
 
 
 def _opened(reason: ReasonCode, properties: Properties | None, keepalive_s: int) -> Opened | Closed:
@@ -291,6 +295,13 @@ def _opened(reason: ReasonCode, properties: Properties | None, keepalive_s: int)
 
 def _closed(reason: ReasonCode) -> Closed:
     return Closed(re.sub(r"[^A-Z0-9]+", "_", str(reason).upper()), f"reason code 0x{reason.value:02x}")
+
+
+def _disconnected(flags: DisconnectFlags, reason: ReasonCode) -> Closed:
+    """Only a DISCONNECT packet carries the broker's reason; else paho makes one up."""
+    if flags.is_disconnect_packet_from_server:
+        return _closed(reason)
+    return Closed("CONNECTION_LOST", str(reason))
 
 
 def _arrived(message: MQTTMessage) -> Arrived:

@@ -76,7 +76,11 @@ class World:
 
     def __post_init__(self) -> None:
         self.store = Store.open(
-            self.path, self.site.station, self.site.programme, self.now(), connect=self.connect  # type: ignore[arg-type]
+            self.path,
+            self.site.station,
+            self.site.programme,
+            self.now(),
+            connect=self.connect,  # type: ignore[arg-type]
         )
 
     def now(self) -> Instant:
@@ -104,7 +108,12 @@ class World:
             "version": version,
             "issued_at_ms": self.at_ms,
             "members": [
-                {"member": "m-gold", "credentials": [self.hash(GOLD)], "tier": "gold", "balance_minor": 100_000},
+                {
+                    "member": "m-gold",
+                    "credentials": [self.hash(GOLD)],
+                    "tier": "gold",
+                    "balance_minor": 100_000,
+                },
                 {"member": "m-basic", "credentials": [self.hash(BASIC)], "tier": "basic"},
                 *extra,
             ],

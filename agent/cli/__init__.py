@@ -3,6 +3,7 @@
 import typer
 
 from agent.cli import hq, keys
+from agent.cli.demo import demo
 from agent.cli.load import load
 from agent.cli.run import run
 
@@ -14,5 +15,6 @@ main = typer.Typer(
 )
 main.command()(run)
 main.command()(load)
+main.command()(demo)
 main.add_typer(keys.app, name="keys")
 main.add_typer(hq.app, name="hq")

@@ -48,7 +48,7 @@ def candidate_chosen(event: CandidateChosen, tx: Transaction, site: Site, at: In
         return Told(_where_it_stands(sale, tx, site, at)) if same else refused(site, "SALE_NOT_WAITING")
     if sale.state == "UNBOUND":
         return refused(site, "SALE_NOT_WAITING")
-    for fact in _matches(sale, tx, site, at):
+    for fact in _matches(sale, tx, site):
         if fact.fact_id == chosen:
             return Told(_bind(sale, fact, tx, site, at))
     return refused(site, "NOT_A_CANDIDATE")
@@ -63,7 +63,7 @@ def bind_waiting(fact: Fact, tx: Transaction, site: Site, at: Instant) -> tuple[
             tx.sales.move_on(sale, "AMBIGUOUS")
         return ()
     sale = waiting[0]
-    if len(_matches(sale, tx, site, at)) != 1:
+    if len(_matches(sale, tx, site)) != 1:
         tx.sales.move_on(sale, "AMBIGUOUS")
         return ()
     return _notice(sale, _bind(sale, fact, tx, site, at))
@@ -102,7 +102,7 @@ def _sale(event: SalePaid, credential: str, at: Instant) -> PosSale:
 
 
 def _find_fuelling(sale: PosSale, tx: Transaction, site: Site, at: Instant) -> Answer:
-    matches = _matches(sale, tx, site, at)
+    matches = _matches(sale, tx, site)
     if len(matches) == 1:
         return _bind(sale, matches[0], tx, site, at)
     if matches:
@@ -111,13 +111,15 @@ def _find_fuelling(sale: PosSale, tx: Transaction, site: Site, at: Instant) -> A
     return _waiting(site)
 
 
-def _matches(sale: PosSale, tx: Transaction, site: Site, at: Instant) -> list[Fact]:
-    since_ms = at.wall_ms - site.limits.fuelling_max_age_ms
+def _matches(sale: PosSale, tx: Transaction, site: Site) -> list[Fact]:
+    since_ms = sale.paid_at_ms - site.limits.fuelling_max_age_ms
     return [fact for fact in tx.facts.unbound_at(sale.point, since_ms) if _fits(sale, fact, site)]
 
 
 def _fits(sale: PosSale, fact: Fact, site: Site) -> bool:
-    return abs(fact.amount_fen - sale.fuel_amount_fen) <= site.limits.amount_tolerance_fen
+    """The amount agrees, and it ended not too long before the payment, whenever it was reported."""
+    recent = fact.event_time_ms >= sale.paid_at_ms - site.limits.fuelling_max_age_ms
+    return recent and abs(fact.amount_fen - sale.fuel_amount_fen) <= site.limits.amount_tolerance_fen
 
 
 def _bind(sale: PosSale, fact: Fact, tx: Transaction, site: Site, at: Instant) -> Answer:
@@ -126,13 +128,15 @@ def _bind(sale: PosSale, fact: Fact, tx: Transaction, site: Site, at: Instant) -
         # who showed a card after hanging up and before paying, and has not started to fuel again
         alive_since_ms = at.wall_ms - site.limits.presentation_ms
         if not tx.presentations.of_fact(fact.fact_id):
-            tx.presentations.use(fact.point, fact.fact_id, at.wall_ms, alive_since_ms)
+            tx.presentations.use_unlifted(fact.point, fact.fact_id, alive_since_ms)
     return _settle_for(fact, bound, tx, site, at)
 
 
 def _settle_for(fact: Fact, sale: PosSale | None, tx: Transaction, site: Site, at: Instant) -> Answer:
     binding = _whose(fact, sale, tx, at)
     tx.sales.bind(binding)
+    if binding.credential:
+        tx.presentations.put_away(fact.point, binding.credential, fact.fact_id)
     if binding.reason == "MEMBER_UNKNOWN":
         return claim(binding, fact, sale, tx, site, at)
     return settle(binding, fact, sale, tx, site, at)
@@ -218,7 +222,7 @@ def _where_it_stands(sale: PosSale, tx: Transaction, site: Site, at: Instant) ->
         return replace(answer, outcome=Outcome.REPEATED) if answer.outcome is Outcome.DONE else answer
     if sale.state == "UNBOUND":
         return _waiting(site)
-    matches = _matches(sale, tx, site, at)
+    matches = _matches(sale, tx, site)
     return _choice(matches, site, at) if matches else _waiting(site)
 
 

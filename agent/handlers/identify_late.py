@@ -20,7 +20,7 @@ def identify_late(event: MemberIdentified, tx: Transaction, site: Site, at: Inst
     sale = tx.sales.get(event.register, event.pos_sale_id)
     if sale is None:
         return refused(site, "SALE_UNKNOWN")
-    if at.wall_ms - sale.paid_at_ms > site.limits.late_identification_ms:
+    if sale.state == "UNBOUND" or at.wall_ms - sale.paid_at_ms > site.limits.late_identification_ms:
         return refused(site, "TOO_LATE")
     if sale.state == "BOUND":
         return _identify_bound(sale, credential, tx, site, at)
@@ -41,6 +41,12 @@ def _identify_bound(sale: PosSale, credential: str, tx: Transaction, site: Site,
         if member is None or award.member != member.member:
             return refused(site, "ALREADY_AWARDED")
         return Told(replace(settle(binding, fact, sale, tx, site, at), outcome=Outcome.REPEATED))
+    if (
+        binding.member
+        and binding.reason != "MEMBER_CLOSED"
+        and (member is None or member.member != binding.member)
+    ):
+        return refused(site, "ALREADY_AWARDED")
     if binding.reason == "MEMBER_UNKNOWN":
         return refused(site, "CLAIM_WITH_HQ")
     if member is None:

@@ -8,6 +8,9 @@ from agent.points.units import amount_fits, wrong_scale
 from agent.store.meters import Meter
 from drivers.events import Fuelling, HandOver
 
+WRONG_SCALE = "WRONG_SCALE"
+"""Flag of a fact in such a row: a later sound record does not make its own digits believable."""
+
 WITHHOLD_AFTER_IN_ROW = 3
 """So many facts in a row off by the same power of ten are a wrong setting, not an odd record."""
 

@@ -9,15 +9,13 @@ from drivers.events import Answer, FuellingStarted, MemberPresented, Outcome
 
 
 def present_member(event: MemberPresented, tx: Transaction, site: Site, at: Instant) -> Told:
-    """Remember who is at the point; the same credential twice is one presentation."""
+    """Remember who is at the point; a credential shown twice is one member and lives on from the second."""
     credential = site.credential_key.hash(event.credential)
     if credential is None:
         return refused(site, "PAYMENT_CARD_REFUSED")
     if event.point not in site.points:
         return refused(site, "UNKNOWN_POINT", point=event.point)
-    alive_since_ms = at.wall_ms - site.limits.presentation_ms
-    if not tx.presentations.is_open(event.point, credential, alive_since_ms):
-        tx.presentations.add(event.point, credential, at.wall_ms)
+    tx.presentations.add(event.point, credential, at.wall_ms)
     member = tx.members.with_credential(credential)
     if member is None:
         text = sentence("MEMBER_UNKNOWN", site.language)

@@ -32,11 +32,14 @@ def record_fuelling(
     metered = metering.metering(fuelling, meter, epoch)
     flags, scale = metering.arithmetic(fuelling)
     place = site.places.get((device_key, fuelling.nozzle), UNCONFIGURED)
-    flags = (*fuelling.flags, *metered.flags, *flags, *_oddities(place, credential))
+    fact_id = _fact_id(fuelling, device_key, epoch, site)
+    meter = metering.next_meter(fuelling, meter, device_key, epoch, fact_id, scale)
+    withheld = (metering.WRONG_SCALE,) if metering.withholds(meter) else ()
+    flags = (*fuelling.flags, *metered.flags, *flags, *withheld, *_oddities(place, credential))
     when = event_time(fuelling.device_time, seen, tx.meters.clock_offset_ms(device_key), site.zone)
     fact = _fact(fuelling, device_key, place, metered, when, flags, credential or "", tx, site, at)
     _book(fact, tx)
-    tx.meters.keep(metering.next_meter(fuelling, meter, device_key, epoch, fact.fact_id, scale))
+    tx.meters.keep(meter)
     _learn_clock(fuelling, seen, device_key, tx, site)
     for flag in flags:
         tx.alarms.count(flag, f"{device_key}/{fuelling.nozzle}", at.wall_ms, ids.text(fact.fact_id))
@@ -50,13 +53,16 @@ def _heard_before(
     """The fact of this very record, if it was booked before.
 
     A device that keeps numbered records may be read again from further back: then the totalizer
-    goes back too, and the record is looked for in the incarnation before.
+    goes back too, and the record is looked for in every incarnation before.
     """
     if known := tx.facts.get(_fact_id(fuelling, device_key, epoch, site)):
         return known
-    if fuelling.hand_over is HandOver.BUFFERED and epoch > 1:
-        return tx.facts.get(_fact_id(fuelling, device_key, epoch - 1, site))
-    return None
+    if fuelling.hand_over is not HandOver.BUFFERED:
+        return None
+    earlier = (
+        tx.facts.get(_fact_id(fuelling, device_key, former, site)) for former in range(epoch - 1, 0, -1)
+    )
+    return next((fact for fact in earlier if fact), None)
 
 
 def _fact_id(fuelling: Fuelling, device_key: str, epoch: int, site: Site) -> bytes:
@@ -153,8 +159,10 @@ def _learn_clock(fuelling: Fuelling, seen: Seen, device_key: str, tx: Transactio
 
 
 def _attach(fact: Fact, tx: Transaction, site: Site, at: Instant) -> tuple[Notice, ...]:
-    alive_since_ms = fact.event_time_ms - site.limits.presentation_ms
-    tx.presentations.use(fact.point, fact.fact_id, fact.event_time_ms, alive_since_ms)
+    ended_ms = fact.event_time_ms
+    lifted_since_ms = ended_ms - site.limits.fuelling_max_age_ms
+    alive_since_ms = ended_ms - site.limits.presentation_ms
+    tx.presentations.use(fact.point, fact.fact_id, ended_ms, lifted_since_ms, alive_since_ms)
     if fact.point in site.award_on_fuelling:
         bind_sale.bind_without_pos(fact, tx, site, at)
         return ()

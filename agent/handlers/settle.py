@@ -73,9 +73,14 @@ def _reason_to_wait(fact: Fact, sale: PosSale | None, member: Member, tx: Transa
         return "SALE_REFUNDED"
     if member.status == "CLOSED":
         return "MEMBER_CLOSED"
-    if fact.kind == "fuelling" and metering.withholds(tx.meters.get(fact.device_key, fact.nozzle)):
-        return "WRONG_SCALE"
+    if fact.kind == "fuelling" and _scale_is_doubtful(fact, tx):
+        return metering.WRONG_SCALE
     return "" if tx.bundles.in_force(fact.event_time_ms) else "NO_RULES"
+
+
+def _scale_is_doubtful(fact: Fact, tx: Transaction) -> bool:
+    flagged = metering.WRONG_SCALE in fact.flags.split()
+    return flagged or metering.withholds(tx.meters.get(fact.device_key, fact.nozzle))
 
 
 def award_inputs(

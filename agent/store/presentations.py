@@ -2,10 +2,6 @@
 
 import sqlite3
 
-_REPEATED = """
-SELECT 1 FROM presentation
-WHERE point = ? AND credential = ? AND fact_id IS NULL AND (lifted_at_ms IS NOT NULL OR presented_at_ms >= ?)
-"""
 _ADD = "INSERT INTO presentation (point, credential, presented_at_ms) VALUES (?, ?, ?)"
 _LIFT = """
 UPDATE presentation SET lifted_at_ms = ?
@@ -14,7 +10,15 @@ WHERE point = ? AND fact_id IS NULL AND lifted_at_ms IS NULL AND presented_at_ms
 _USE = """
 UPDATE presentation SET fact_id = ?
 WHERE point = ? AND fact_id IS NULL AND presented_at_ms <= ?
-  AND (lifted_at_ms IS NOT NULL OR presented_at_ms >= ?)
+  AND (lifted_at_ms >= ? OR (lifted_at_ms IS NULL AND presented_at_ms >= ?))
+"""
+_USE_UNLIFTED = """
+UPDATE presentation SET fact_id = ?
+WHERE point = ? AND fact_id IS NULL AND lifted_at_ms IS NULL AND presented_at_ms >= ?
+"""
+_PUT_AWAY = """
+UPDATE presentation SET fact_id = ?
+WHERE point = ? AND credential = ? AND fact_id IS NULL AND lifted_at_ms IS NULL
 """
 _USED_BY = "SELECT DISTINCT credential FROM presentation WHERE fact_id = ? ORDER BY credential"
 
@@ -25,9 +29,6 @@ class Presentations:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def is_open(self, point: str, credential: str, alive_since_ms: int) -> bool:
-        return self._connection.execute(_REPEATED, (point, credential, alive_since_ms)).fetchone() is not None
-
     def add(self, point: str, credential: str, at_ms: int) -> None:
         self._connection.execute(_ADD, (point, credential, at_ms))
 
@@ -35,9 +36,22 @@ class Presentations:
         """A nozzle of this point was lifted: who is presented now stays presented until it ends."""
         self._connection.execute(_LIFT, (at_ms, point, alive_since_ms))
 
-    def use(self, point: str, fact_id: bytes, until_ms: int, alive_since_ms: int) -> None:
-        """Give the open presentations made until `until_ms` to this fuelling, for good."""
-        self._connection.execute(_USE, (fact_id, point, until_ms, alive_since_ms))
+    def use(
+        self, point: str, fact_id: bytes, until_ms: int, lifted_since_ms: int, alive_since_ms: int
+    ) -> None:
+        """Give the open presentations made until `until_ms` to this fuelling, for good.
+
+        Whose nozzle was lifted before `lifted_since_ms` went away without fuelling.
+        """
+        self._connection.execute(_USE, (fact_id, point, until_ms, lifted_since_ms, alive_since_ms))
+
+    def use_unlifted(self, point: str, fact_id: bytes, alive_since_ms: int) -> None:
+        """Give it those who were presented since it ended and have not begun to fuel again."""
+        self._connection.execute(_USE_UNLIFTED, (fact_id, point, alive_since_ms))
+
+    def put_away(self, point: str, credential: str, fact_id: bytes) -> None:
+        """Whoever showed a card again for this fuelling must not leave it to the next car."""
+        self._connection.execute(_PUT_AWAY, (fact_id, point, credential))
 
     def of_fact(self, fact_id: bytes) -> list[str]:
         """The different credentials that were presented for this fuelling."""

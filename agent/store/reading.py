@@ -71,6 +71,22 @@ def summary(connection: sqlite3.Connection, at_ms: int) -> dict[str, object]:
     }
 
 
+_BOOKS = """
+SELECT (SELECT count(*) FROM fact), (SELECT count(*) FROM award),
+       (SELECT count(*) FROM binding WHERE member <> ''),
+       (SELECT count(*) FROM fact WHERE NOT EXISTS (
+            SELECT 1 FROM binding WHERE binding.fact_id = fact.fact_id AND binding.member <> '')),
+       (SELECT count(*) FROM binding WHERE reason = 'MEMBER_UNKNOWN'),
+       (SELECT coalesce(sum(minor), 0) FROM award) - (SELECT coalesce(sum(minor), 0) FROM refund)
+"""
+
+
+def books(connection: Connection) -> dict[str, int]:
+    """The sums that must equal headquarters'. `unbound`: facts without a known member."""
+    names = ("facts", "awards", "bound", "unbound", "unknown_member", "points_minor")
+    return dict(zip(names, connection.execute(_BOOKS).fetchone(), strict=True))
+
+
 def ledger_tip(connection: sqlite3.Connection) -> tuple[int, bytes]:
     """(last seq, head); (0, b"") while there is no entry."""
     row = connection.execute(_LEDGER_TIP).fetchone()

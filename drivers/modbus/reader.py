@@ -16,8 +16,8 @@ RETRY_MS = 1_000
 
 
 class Reader(Protocol):
-    events: "deque[Fuelling | FuellingStarted]"
-    counts: "Counter[str]"
+    events: deque[Fuelling | FuellingStarted]
+    counts: Counter[str]
 
     def next_question(self) -> Question | None:
         """The next question of this cycle, None at its end."""
@@ -48,7 +48,7 @@ class Owed:
         self.fuelling: Fuelling | None = None
         self.again_at: Monotonic | None = None
 
-    def report(self, fuelling: Fuelling, events: "deque[Fuelling | FuellingStarted]") -> None:
+    def report(self, fuelling: Fuelling, events: deque[Fuelling | FuellingStarted]) -> None:
         assert self.fuelling is None
         self.fuelling = fuelling
         events.append(fuelling)
@@ -63,7 +63,7 @@ class Owed:
             self.again_at = Monotonic(now + RETRY_MS)
         return durable
 
-    def repeat(self, now: Monotonic, events: "deque[Fuelling | FuellingStarted]") -> None:
+    def repeat(self, now: Monotonic, events: deque[Fuelling | FuellingStarted]) -> None:
         if self.fuelling is not None and self.again_at is not None and now >= self.again_at:
             self.again_at = None
             events.append(self.fuelling)

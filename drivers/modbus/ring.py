@@ -170,11 +170,7 @@ class RingReader:
     def _find_place(self, newest: int, acknowledged: int) -> None:
         """Read on after what is passed, if that lies in the ring, else after what is acknowledged."""
         reach = self._map.records
-        if self._on_disk is not None and self._ahead(newest, self._on_disk) > reach:
-            self._on_disk = None
         if self._passed is None or self._ahead(newest, self._passed) > reach:
-            self._passed = acknowledged if self._on_disk is None else self._on_disk
-        if self._ahead(newest, acknowledged) < self._ahead(newest, self._passed):
             self._passed = acknowledged
         if self._ahead(newest, self._passed) > reach:
             self.counts["RECORDS_LOST"] += 1

@@ -65,7 +65,6 @@ class ModbusSession:
         if isinstance(event, Fuelling):
             self._counts["CONFIRMED" if answer.durable else "NOT_CONFIRMED"] += 1
             self._reader.confirmed(event, durable=answer.durable, now=now)
-            self._poll_at = min(self._poll_at, now)
 
     def tell(self, notice: Notice, now: Monotonic) -> None:
         """A dispenser's registers show nothing to members."""

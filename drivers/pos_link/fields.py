@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from drivers.pos_link.codec import MAX_DATA_BYTES, frame
 
+LAST_NUMBER = 999_999
+"""Message numbers run 1 to 999999 and start again at 1; 0 stands for "number not readable"."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NUMBER = re.compile("[0-9]{1,6}")
 _FRAME_BYTES = 3  # STX, ETX and LRC stand around the data

@@ -21,18 +21,11 @@ from drivers.events import (
     PosRequest,
 )
 from drivers.pos_link.codec import FS
-from drivers.pos_link.fields import Refusal
+from drivers.pos_link.fields import LAST_NUMBER, Refusal
 from drivers.pos_link.link import Delivery, Link
-from drivers.pos_link.messages import (
-    LAST_NUMBER,
-    STORED,
-    Hello,
-    read_request,
-    write_answer,
-    write_refusal,
-    write_show,
-)
 from drivers.pos_link.options import PosLinkOptions
+from drivers.pos_link.replies import STORED, write_answer, write_refusal, write_show
+from drivers.pos_link.requests import Hello, read_request
 
 WAIT_MS = 3000
 """How long our ENQ or message waits for its ACK; the POS waits 2000 ms (devices.md 12.3: 2 to 3 s)."""
@@ -96,12 +89,7 @@ class PosLinkSession:
             return
         asked, self._pending = self._pending, None
         assert asked is not None, "a confirmed request was asked"
-        if answer.outcome in STORED and not answer.durable:
-            self._counters["NOT_DURABLE"] += 1
-            answer = replace(answer, outcome=Outcome.UNAVAILABLE, reason=answer.reason or "NOT_DURABLE")
-        framed = write_answer(asked.number, answer, self._encoding)
-        if answer.outcome is not Outcome.UNAVAILABLE:
-            self._remember(asked, framed)
+        framed = self._put_in_words(asked, answer)
         if self._pending_is_wanted:
             self._queue_answer(framed)
         self._speak(now)
@@ -190,10 +178,18 @@ class PosLinkSession:
         self._counters[refusal.code] += 1
         self._queue_answer(write_refusal(refusal, self._encoding, outcome=outcome))
 
-    def _remember(self, asked: _Asked, framed: bytes) -> None:
-        self._told[asked] = framed
-        if len(self._told) > REMEMBERED_ANSWERS:
-            self._told.popitem(last=False)
+    def _put_in_words(self, asked: _Asked, answer: Answer) -> bytes:
+        """The ANSWER for the wire, remembered if it is final. What is not durable is told as not kept."""
+        if answer.outcome in STORED and not answer.durable:
+            self._counters["NOT_DURABLE"] += 1
+            refusal = Refusal("NOT_DURABLE", "", asked.number)
+            return write_refusal(refusal, self._encoding, outcome=Outcome.UNAVAILABLE)
+        framed = write_answer(asked.number, answer, self._encoding)
+        if answer.outcome is not Outcome.UNAVAILABLE:
+            self._told[asked] = framed
+            if len(self._told) > REMEMBERED_ANSWERS:
+                self._told.popitem(last=False)
+        return framed
 
     def _queue_answer(self, framed: bytes) -> None:
         if framed in self._answers:

@@ -22,18 +22,11 @@ from drivers.events import (
     SalePaid,
     SaleRefunded,
 )
-from drivers.pos_link.fields import Refusal
+from drivers.pos_link.fields import LAST_NUMBER, Refusal
 from drivers.pos_link.link import Delivery, Link
-from drivers.pos_link.messages import (
-    LAST_NUMBER,
-    PROFILE_VERSION,
-    Hello,
-    Shown,
-    Told,
-    read_reply,
-    write_request,
-)
 from drivers.pos_link.options import PosLinkOptions
+from drivers.pos_link.replies import Shown, Told, read_reply
+from drivers.pos_link.requests import PROFILE_VERSION, Hello, write_request
 
 WAIT_MS = 2000
 """How long an ENQ or a message of the POS waits for its ACK (NOTES.md, "Turns")."""

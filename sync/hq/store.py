@@ -236,6 +236,13 @@ class HqStore:
             return None
         return Reconciliation(station, self.standings(station), self._totals(station), self.alarms(station))
 
+    def bodies(self, station: str, kind: str) -> tuple[bytes, ...]:
+        """The bytes of every counted item of a kind, in the order of epochs and sequence numbers."""
+        i = _item.c
+        query = sa.select(i.body).where(i.station == station, i.kind == kind, i.counted == 1)
+        with self._reading() as connection:
+            return tuple(connection.scalars(query.order_by(i.epoch, i.stream, i.seq)))
+
     def _totals(self, station: str) -> tuple[Total, ...]:
         i = _item.c
         query = (
@@ -336,13 +343,16 @@ class Writing:
     def alarm(self, station: str, code: str, detail: str, at_ms: int, count: int = 1) -> None:
         """Count an alarm; `station` "" for a message that names no known one."""
         shown = "".join(char if char.isprintable() else "?" for char in detail[:300])
-        here = sa.and_(_alarm.c.station == station, _alarm.c.code == code)
+        row = {"station": station, "code": code, "detail": shown, "count": count}
+        times = {"first_at_ms": at_ms, "last_at_ms": at_ms}
         again = {"detail": shown, "last_at_ms": at_ms, "count": _alarm.c.count + count}
-        changed = self._connection.execute(_alarm.update().where(here).values(again))
-        if changed.rowcount == 0:
-            row = {"station": station, "code": code, "detail": shown, "count": count}
-            times = {"first_at_ms": at_ms, "last_at_ms": at_ms}
-            self._connection.execute(_alarm.insert(), row | times)
+        change = _alarm.update().where(_alarm.c.station == station, _alarm.c.code == code).values(again)
+        if self._connection.execute(change).rowcount == 0:
+            try:
+                with self._connection.begin_nested():
+                    self._connection.execute(_alarm.insert(), row | times)
+            except sa.exc.IntegrityError:  # another worker was first: nothing locks a stranger's line
+                self._connection.execute(change)
 
     def set_state(self, station: str, state: bytes, at_ms: int) -> None:
         """Keep a station's last birth or death message."""

@@ -201,7 +201,8 @@ class Stage:
 
     def _snapshot(self) -> bytes:
         members = tuple(
-            member.model_copy(update={"credentials": credentials}) for member, credentials in self.plan.members
+            member.model_copy(update={"credentials": credentials})
+            for member, credentials in self.plan.members
         )
         snapshot = Snapshot(
             schema="members/1",

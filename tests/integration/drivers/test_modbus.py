@@ -1,4 +1,4 @@
-"""integration: does our session understand a Modbus device that is not ours, over real sockets and a real tty?
+"""integration: does our session understand a Modbus device that is not ours, over a socket and a tty?
 
 The device is pymodbus's own server with registers that this file sets by hand, so neither our codec,
 nor our simulator, nor our maps could agree with themselves by mistake.
@@ -163,7 +163,7 @@ def long(value: int, order: str) -> tuple[int, int]:
 @pytest.mark.parametrize("order", ["high_first", "low_first"])
 @pytest.mark.parametrize("transport", WIRES)
 def test_a_last_sale_and_the_next(transport: str, order: str) -> None:
-    """Compac C5000 addresses by hand: 101 price, 102 current, 106 and 109 totals, 124 flag, 125 and 127 sale."""
+    """Compac C5000 by hand: 101 price, 102 current, 106 and 109 totals, 124 flag, 125 and 127 last sale."""
 
     def total(*words: int) -> tuple[int, ...]:
         return words if order == "high_first" else words[::-1]
@@ -182,7 +182,7 @@ def test_a_last_sale_and_the_next(transport: str, order: str) -> None:
         heard = station.line.status().counters["HEARD"]
         wait_until(lambda: station.line.status().counters["HEARD"] > heard + 4)
         foreign.put(106, *total(0x0012, 0x3463, 0xE1F0)[:0])
-        foreign.put(106, *total(0x0012, 0x3462, 0x7890), *total(0x0000, 0x0504, 0x6620))
+        foreign.put(106, *total(0x0012, 0x3462, 0x7890), *total(0x0000, 0x0546, 0x6200))
         foreign.put(124, 1, *long(60_000, order), *long(466_200, order))
         wait_until(lambda: len(station.fuellings) == 2)
     retained, second = station.fuellings

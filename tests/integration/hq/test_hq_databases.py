@@ -6,10 +6,11 @@ PostgreSQL runs where its programs are installed, as a cluster of this test on a
 import os
 import random
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def postgres() -> Iterator[str]:
         wait_until(lambda: subprocess.run(probe, capture_output=True).returncode == 0)
         yield f"postgresql+psycopg://hq@/postgres?host={folder}"
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)
         process.wait(20)
         shutil.rmtree(folder)
 
@@ -62,6 +63,20 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return postgres
 
 
+@pytest.fixture
+def open_hq(url: str) -> Iterator[Callable[..., Hq]]:
+    """Opens as many workers on the database as wanted, and closes them."""
+    opened: list[Hq] = []
+
+    def open_one(*stations: Station) -> Hq:
+        opened.append(Hq(url, *stations))
+        return opened[-1]
+
+    yield open_one
+    for hq in opened:
+        hq.store.close()
+
+
 def rows(name: str, seed: bytes, count: int) -> Station:
     station = Station(name, seed)
     for n in range(1, count, 2):
@@ -69,11 +84,11 @@ def rows(name: str, seed: bytes, count: int) -> Station:
     return station
 
 
-def test_every_kind_of_batch_comes_to_the_same(url: str) -> None:
+def test_every_kind_of_batch_comes_to_the_same(open_hq: Callable[..., Hq]) -> None:
     station = rows("cn-0001", b"S", 10)
     station.write(b"rubbish", fuelling("cn-0001-f1"), fuelling("cn-0001-f3", amount_fen=1))
     station.write(award("cn-0001-a99", of=1, minor=7))
-    hq = Hq(url, station)
+    hq = open_hq(station)
     hq.take(station, station.seal(7, 14))
     hq.take(station, station.seal(3, 8))
     hq.take(station, seal(station, 4, [fuelling("forked")], station.heads[3]))
@@ -111,13 +126,12 @@ def test_every_kind_of_batch_comes_to_the_same(url: str) -> None:
         (2, 1, restored.heads[1], 0),
     ]
     assert [line.station for line in hq.store.stations()] == [station.name]
-    hq.store.close()
 
 
-def test_three_workers_that_race_leave_one_chain_per_station(url: str) -> None:
+def test_three_workers_that_race_leave_one_chain_per_station(open_hq: Callable[..., Hq]) -> None:
     stations = [rows("cn-0011", b"A", 200), rows("cn-0012", b"B", 200)]
-    first = Hq(url, *stations)
-    workers = [Hq(url) for _ in range(3)]
+    first = open_hq(*stations)
+    workers = [open_hq() for _ in range(3)]
     rng = random.Random(11)
     work = [(station, n) for station in stations for n in range(1, 200, 5)] * 2
     rng.shuffle(work)
@@ -144,12 +158,10 @@ def test_three_workers_that_race_leave_one_chain_per_station(url: str) -> None:
         assert (standing.watermark, standing.head, standing.waiting) == (200, station.heads[200], 0)
         assert (report.items("fuelling"), report.items("award")) == (100, 100)
         assert report.alarms == ()
-    for hq in (first, *workers):
-        hq.store.close()
 
 
-def test_workers_that_meet_the_same_stranger_count_together(url: str) -> None:
-    workers = [Hq(url) for _ in range(3)]
+def test_workers_that_meet_the_same_stranger_count_together(open_hq: Callable[..., Hq]) -> None:
+    workers = [open_hq() for _ in range(3)]
 
     def refuse(hq: Hq) -> None:
         for _ in range(20):
@@ -162,5 +174,3 @@ def test_workers_that_meet_the_same_stranger_count_together(url: str) -> None:
     for thread in threads:
         thread.join(60)
     assert workers[0].alarms()["TRIED"] == 60
-    for hq in workers:
-        hq.store.close()

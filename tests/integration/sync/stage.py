@@ -15,8 +15,8 @@ from sync.tls import BrokerAddress, TlsFiles, parse_broker
 from tests.simulation.sync.storm import STATION, SimulatedHq
 from tests.unit.sync.memory_outbox import MemoryOutbox
 
-QUICK_LINK = LinkPace(connect_ms=2_000, backoff_ms=50, backoff_max_ms=400, keepalive_s=2)
-QUICK = Pace(puback_ms=3_000, silence_ms=1_000, ask_again_ms=50, ask_max_ms=1_000, quiet_ms=1_000)
+QUICK_LINK = LinkPace(connect_ms=1_000, backoff_ms=50, backoff_max_ms=400, keepalive_s=2)
+QUICK = Pace(puback_ms=2_500, silence_ms=1_000, ask_again_ms=50, ask_max_ms=1_000, quiet_ms=1_000)
 
 
 def clock() -> int:

@@ -17,7 +17,9 @@ def test_the_hash_never_changes() -> None:
     assert card("C-GOLD-1") == "k1:2Wh-WROJqTbGtKAd6jMfOA"
 
 
-@pytest.mark.parametrize("typed", ["c-gold-1", "C GOLD 1", "Ｃ－ＧＯＬＤ－１", "C.GOLD/1", " cgold1 ", "C·GOLD·1"])
+@pytest.mark.parametrize(
+    "typed", ["c-gold-1", "C GOLD 1", "Ｃ－ＧＯＬＤ－１", "C.GOLD/1", " cgold1 ", "C·GOLD·1"]
+)
 def test_spelling_does_not_matter(typed: str) -> None:
     assert card(typed) == card("C-GOLD-1")
 
@@ -36,7 +38,13 @@ def test_the_key_id_stands_in_front() -> None:
 
 @pytest.mark.parametrize(
     "number",
-    ["4111111111111111", "4111 1111 1111 1111", "4111-1111-1111-1111", "４１１１１１１１１１１１１１１１", "6225880137060000009"],
+    [
+        "4111111111111111",
+        "4111 1111 1111 1111",
+        "4111-1111-1111-1111",
+        "４１１１１１１１１１１１１１１１",
+        "6225880137060000009",
+    ],
 )
 def test_a_payment_card_is_refused_however_it_is_written(number: str) -> None:
     assert card(number) is None

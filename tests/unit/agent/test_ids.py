@@ -89,7 +89,15 @@ def test_text_form_round_trips() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "abc", "8PHy8_T19vf4-fr7_P3-_x", "8PHy8_T19vf4-fr7_P3-_w==", "8PHy8_T19vf4-fr7_P3-_w\n", "加" * 22, "!" * 22],
+    [
+        "",
+        "abc",
+        "8PHy8_T19vf4-fr7_P3-_x",
+        "8PHy8_T19vf4-fr7_P3-_w==",
+        "8PHy8_T19vf4-fr7_P3-_w\n",
+        "加" * 22,
+        "!" * 22,
+    ],
 )
 def test_what_is_no_id_is_none(wrong: str) -> None:
     assert ids.from_text(wrong) is None

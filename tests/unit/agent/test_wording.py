@@ -19,8 +19,14 @@ def reasons() -> set[str]:
     for file in HANDLERS.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                words = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-                named = [k.value.value for k in node.keywords if k.arg == "reason" and isinstance(k.value, ast.Constant)]
+                words = [
+                    a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)
+                ]
+                named = [
+                    k.value.value
+                    for k in node.keywords
+                    if k.arg == "reason" and isinstance(k.value, ast.Constant)
+                ]
                 if node.func.id in ("refused", "sentence", "receipt"):
                     found.update(words)
                 if node.func.id in ("Binding", "replace"):

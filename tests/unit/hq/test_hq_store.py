@@ -62,9 +62,14 @@ def test_a_writing_transaction_holds_others_off_from_its_beginning(tmp_path: Pat
 
 def test_a_block_that_raises_leaves_nothing(tmp_path: Path) -> None:
     store = HqStore(f"sqlite:///{tmp_path}/hq.db")
-    with pytest.raises(ZeroDivisionError), store.write() as tx:
-        tx.alarm("", "TRIED", "", NOW_MS)
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with store.write() as tx:
+            tx.alarm("", "TRIED", "", NOW_MS)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert store.alarms() == ()
     store.close()
 

@@ -125,6 +125,21 @@ def test_inside_a_group(how: str, expected: int) -> None:
     )
 
 
+def test_factors_that_multiply_inside_a_group_stay_exact() -> None:
+    """10 ml are 2 minor units; x1.3333 three times is 4.7405..., rounded once."""
+    extras = "".join(modifier(name, "g", 13_333) for name in "abc")
+    rules = LITRE + extras + '[ruleset.combine]\ng = "product"\n'
+    assert award(fill("petrol-92", 10), small_bundle(rules)).minor == 4
+    assert award(fill("petrol-92", 10), small_bundle(rules, mode="half_up")).minor == 5
+    result = award(fill("petrol-92", 100_000), small_bundle(rules))
+    assert steps(result) == [
+        ("base", "litre", 20_000),
+        ("factor", "a", 6_666),
+        ("factor", "b", 8_887),
+        ("factor", "c", 11_850),
+    ]
+
+
 @pytest.mark.parametrize(("mode", "expected"), [("floor", 0), ("half_up", 100), ("half_even", 0)])
 def test_the_bundle_says_how_to_round(mode: str, expected: int) -> None:
     assert award(fill("petrol-92", 250), small_bundle(LITRE, mode=mode, to_minor=100)).minor == expected

@@ -63,6 +63,13 @@ def test_hours_to_midnight_and_from_midnight() -> None:
     assert Hours.parse("00:00-06:00").length_minutes == 360
 
 
+def test_hours_that_begin_with_the_day_belong_to_it() -> None:
+    window = Window.model_validate({"weekdays": (4,), "hours": "00:00-06:00"})
+    assert window.is_open(THURSDAY, clock("00:00"), 0)
+    assert window.is_open(THURSDAY, clock("02:00"), 0)
+    assert not window.is_open(FRIDAY, clock("02:00"), 0)
+
+
 def test_a_window_includes_its_first_and_last_day() -> None:
     window = Window.model_validate({"from": WEDNESDAY, "until": THURSDAY})
     days = [date(2026, 7, 7), WEDNESDAY, THURSDAY, FRIDAY]

@@ -78,6 +78,11 @@ def test_a_broken_frame_is_counted_and_no_reply(transport: Transport, frame: byt
     assert decoder.bad_frames >= 1
 
 
+def test_a_reply_right_behind_what_looked_like_one_is_heard() -> None:
+    frame = rtu(bytes.fromhex("01 03 02 00 07"))
+    assert Decoder("rtu").feed(bytes.fromhex("01 83 02") + frame) == [Reply(0, 1, 3, 0, (7,), 0, 1)]
+
+
 def test_a_reply_fits_only_its_question() -> None:
     question = codec.read(1, 3, 124, 8)
     assert Reply(0, 1, 3, 0, tuple(range(8))).fits(question)

@@ -140,6 +140,24 @@ def test_totals_that_count_while_fuel_flows_name_no_sale_wrongly() -> None:
     assert [as_sale(fuelling) for fuelling in stage.fuellings()] == stage.device.truth[1:]
 
 
+def test_a_pause_in_a_flow_that_the_totals_count_names_no_sale_wrongly() -> None:
+    """The flow is so slow that ten readings in a row are the same."""
+    stage = table(totals_live=True)
+    stage.device.sell(10_000, 7_770, 7_770, stage.now)
+    stage.device.sell(4, 3, 7_770, stage.now, lasts_ms=10_000)
+    stage.run(4_000)
+    stage.restart_session()
+    stage.run(5_000)
+    assert [fuelling.totalizer_after_ml for fuelling in stage.fuellings()] == [10_000]
+
+
+def test_totals_that_follow_late_are_waited_for_after_a_start_too() -> None:
+    stage = table(totals_lag_ms=400)
+    stage.device.sell(10_000, 7_770, 7_770, stage.now)
+    stage.run(5_000)
+    assert [as_sale(fuelling) for fuelling in stage.fuellings()] == stage.device.truth
+
+
 @pytest.mark.parametrize("lag_ms", [100, 400, 1_500, 4_000])
 def test_totals_that_follow_the_flag_late_are_waited_for(lag_ms: int) -> None:
     stage = table(totals_lag_ms=lag_ms)

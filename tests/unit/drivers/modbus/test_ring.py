@@ -98,6 +98,23 @@ def test_a_device_that_starts_its_numbers_anew_is_read_from_there() -> None:
     assert [fuelling.sequence_no for fuelling in stage.fuellings()] == [1, 2]
 
 
+def test_a_device_that_was_replaced_while_away_is_believed() -> None:
+    """Its numbers reach beyond those that we know, and none of them is ours."""
+    stage = Table(options(RING))
+    sell(stage, 2)
+    stage.run(3_000)
+    stage.is_cut = True
+    stage.run(10_000)
+    stage.device.truth.clear()
+    stage.device.start_numbers_at(0)
+    sell(stage, 5)
+    stage.is_cut = False
+    stage.events.clear()
+    stage.run(5_000)
+    assert [as_sale(fuelling) for fuelling in stage.fuellings()] == stage.device.truth
+    assert [words for _, words in stage.device.writes[2:]] == [(number,) for number in range(1, 6)]
+
+
 class _Torn(ModbusSimulator):
     """The last register of record `torn_no` still holds the number of the record before it."""
 

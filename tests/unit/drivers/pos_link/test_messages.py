@@ -26,22 +26,18 @@ from drivers.events import (
 )
 from drivers.pos_link.codec import FS, MAX_DATA_BYTES, Framer, Intact
 from drivers.pos_link.fields import REMEDIES, Field, Layout, Refusal
-from drivers.pos_link.messages import (
+from drivers.pos_link.replies import (
     ANSWER,
     REPLIES,
-    REQUESTS,
     STORED,
-    Hello,
-    Request,
     Shown,
     Told,
     read_reply,
-    read_request,
     write_answer,
     write_refusal,
-    write_request,
     write_show,
 )
+from drivers.pos_link.requests import REQUESTS, Hello, Request, read_request, write_request
 
 NOTES = (Path(drivers.pos_link.__file__).parent / "NOTES.md").read_text(encoding="utf-8")
 ENCODINGS = st.sampled_from(["gb18030", "utf-8"])

@@ -1,6 +1,7 @@
 """Unit and property: does the agent's end ask the till once, answer every message, and stay within bounds?"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -20,13 +21,8 @@ from drivers.events import (
     SaleRefunded,
 )
 from drivers.pos_link.codec import Framer, Intact, frame
-from drivers.pos_link.messages import (
-    Hello,
-    Shown,
-    Told,
-    read_reply,
-    write_request,
-)
+from drivers.pos_link.replies import Shown, Told, read_reply
+from drivers.pos_link.requests import Hello, write_request
 from drivers.pos_link.session import SILENT_AFTER_MS, PosLinkSession
 from tests.unit.drivers.pos_link.pos_counter import DONE, MEMBER, OPTIONS
 
@@ -159,8 +155,11 @@ def test_unavailable_is_told_and_its_repeat_is_asked_anew() -> None:
 def test_an_answer_that_is_not_durable_is_never_told_as_kept(outcome: Outcome) -> None:
     desk = Desk()
     desk.say(2, REFUND)
-    desk.confirm(Answer(outcome, durable=False))
-    assert summary(desk.hear()) == [(2, Outcome.UNAVAILABLE, "NOT_DURABLE")]
+    desk.confirm(replace(DONE, outcome=outcome, durable=False))
+    (told,) = desk.hear()
+    assert summary([told]) == [(2, Outcome.UNAVAILABLE, "NOT_DURABLE")]
+    assert isinstance(told, Told)
+    assert told.answer.points_minor is None
     desk.say(2, REFUND)
     assert desk.session.next_event() == REFUND
 

@@ -20,7 +20,7 @@ from drivers.events import (
     SalePaid,
     SaleRefunded,
 )
-from drivers.pos_link.messages import write_answer
+from drivers.pos_link.replies import write_answer
 from drivers.pos_link.session import PosLinkSession
 from tests.unit.drivers.pos_link.pos_counter import DONE, MEMBER, OPTIONS, Counter, once
 

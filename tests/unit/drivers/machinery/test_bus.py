@@ -1,0 +1,83 @@
+"""Unit: on a shared wire, does one speak at a time, and does a silent device starve nobody?"""
+
+from drivers.blueprint import codec
+from drivers.blueprint.options import BlueprintOptions
+from drivers.blueprint.session import BlueprintSession
+from drivers.blueprint.simulator import BlueprintSimulator
+from drivers.bus import Bus
+from drivers.events import Answer, DeviceSilent, DriverEvent, Fuelling, Monotonic, Outcome
+from drivers.session import Session
+
+YES = Answer(Outcome.DONE, durable=True)
+
+
+class Addressed(BlueprintSession):
+    """A blueprint device that is spoken to with its address in front."""
+
+    def bytes_to_send(self, now: Monotonic) -> bytes:
+        data = super().bytes_to_send(now)
+        return self._address.encode() + data if data else b""
+
+
+def _serve(bus: Bus, devices: dict[bytes, BlueprintSimulator], until_ms: int) -> list[DriverEvent]:
+    events: list[DriverEvent] = []
+    turns: list[bytes] = []
+    for at in range(0, until_ms, 5):
+        now = Monotonic(at)
+        timer = bus.next_timer()
+        if timer is not None and timer <= now:
+            bus.handle_timer(now)
+        while (event := bus.next_event()) is not None:
+            events.append(event)
+            bus.confirm(event, YES, now)
+        question_out = bus.awaiting()
+        if data := bus.bytes_to_send(now):
+            assert not question_out, "somebody spoke while an answer was awaited"
+            turns.append(data[:1])
+            if (device := devices.get(data[:1])) is not None:
+                device.receive(data[1:], now)
+                bus.receive(device.bytes_to_send(now), now)
+    assert {b"1", b"2", b"3"} == set(turns)
+    return events
+
+
+def _bus() -> Bus:
+    sessions: list[Session] = [Addressed(address, BlueprintOptions()) for address in "123"]
+    return Bus(sessions)
+
+
+def test_every_device_is_served_and_answers_reach_who_asked() -> None:
+    devices = {address: BlueprintSimulator() for address in (b"1", b"2", b"3")}
+    for address, device in devices.items():
+        for volume_cl in (100, 200):
+            device.sell("01", volume_cl * int(address), 700, 700)
+    events = _serve(_bus(), devices, 4_000)
+    heard = [(event.address, event.volume_ml) for event in events if isinstance(event, Fuelling)]
+    assert sorted(heard) == [(a, v * 1000 * int(a)) for a in "123" for v in (1, 2)]
+    assert all(len(device.released) == 2 for device in devices.values())
+
+
+def test_a_silent_device_costs_the_others_little() -> None:
+    devices = {b"1": BlueprintSimulator(), b"3": BlueprintSimulator()}
+    for device in devices.values():
+        for _ in range(5):
+            device.sell("01", 100, 700, 700)
+    events = _serve(_bus(), devices, 8_000)
+    assert [event.address for event in events if isinstance(event, DeviceSilent)] == ["2"]
+    assert sum(isinstance(event, Fuelling) for event in events) == 10
+
+
+def test_bytes_nobody_asked_for_are_counted_and_dropped() -> None:
+    bus = _bus()
+    bus.receive(codec.encode(codec.NOTHING), Monotonic(0))
+    assert bus.counters() == {"UNASKED_BYTES": 7}
+    assert bus.next_event() is None
+
+
+def test_counters_are_added_up() -> None:
+    devices = {address: BlueprintSimulator() for address in (b"1", b"2", b"3")}
+    bus = _bus()
+    _serve(bus, devices, 1_000)
+    assert bus.counters()["HEARD"] >= 6
+    bus.disconnected(Monotonic(1_000))
+    assert not bus.awaiting()
