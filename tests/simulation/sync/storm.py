@@ -172,8 +172,8 @@ class Storm:
                     self._send(step)
             self.most_outstanding = max(self.most_outstanding, self.courier.snapshot().outstanding)
         timer = self.courier.next_timer()
+        assert timer is None or timer > self.now, "a timer in the past would spin the loop"
         if timer is not None and timer != self._timer:
-            assert timer > self.now, "a timer in the past would spin the loop"
             self._timer = timer
             self.after(timer - self.now, lambda: None)
 

@@ -236,7 +236,7 @@ def _answering_with(frame: bytes) -> Desk:
             plain(data, now)
 
     desk.simulator.receive = receive  # type: ignore[method-assign]
-    desk.simulator.concentrator.write = 1
+    desk.simulator.sell("04", 10_000, 7_770, 7_770)
     desk.run(2_000)
     return desk
 

@@ -1,0 +1,147 @@
+"""Property: no bytes make the CBC session raise or grow, and what is written is read back the same."""
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.companytec import codec
+from drivers.companytec.codec import RING, Pointers, Reader
+from drivers.companytec.commands import parse_command
+from drivers.companytec.options import CompanytecOptions
+from drivers.companytec.reading import scaled
+from drivers.companytec.session import CompanytecSession
+from drivers.companytec.simulator import CompanytecSimulator
+from drivers.companytec.watches import FlowWatch, RingWatch
+from drivers.events import Answer, Fuelling, FuellingStarted, Monotonic, Outcome
+from tests.unit.drivers.companytec.desk import Desk
+
+TRAFFIC = [b"(0)", b"(TP9907000683AE)", b"(?t)", b"(04000120)", b"(", b")", b"(A", b"((0)", b"(&I)"]
+ANY_BYTES = st.lists(st.one_of(st.binary(max_size=200), st.sampled_from(TRAFFIC)), max_size=60)
+
+
+@given(ANY_BYTES, st.sampled_from(["short", "tag", "attendant_and_client"]))
+@settings(deadline=None, max_examples=150)
+def test_any_bytes_are_survived_and_release_nothing(pieces: list[bytes], tags: str) -> None:
+    session = CompanytecSession("1", CompanytecOptions.model_validate({"tags": tags}))
+    refused = Answer(Outcome.UNAVAILABLE, durable=False)
+    for step, piece in enumerate(pieces):
+        now = Monotonic(step * 100)
+        session.receive(piece, now)
+        session.handle_timer(now)
+        while (event := session.next_event()) is not None:
+            session.confirm(event, refused, now)
+        assert session.bytes_to_send(now) != codec.STEP
+
+
+@given(st.binary(max_size=600), st.integers(1, 40))
+@settings(deadline=None)
+def test_pieces_do_not_matter(data: bytes, size: int) -> None:
+    whole, pieces = Reader(), Reader()
+    expected = list(whole.feed(data))
+    heard = [body for at in range(0, len(data), size) for body in pieces.feed(data[at : at + size])]
+    assert heard == expected
+    assert whole.torn_frames == pieces.torn_frames
+    assert all(len(body) <= codec.LONGEST_BODY for body in heard)
+
+
+@given(
+    nozzle=st.integers(0, 255),
+    volume_ml=st.integers(1, 999_999),
+    amount_fen=st.integers(0, 999_999),
+    price=st.integers(1, 9_999),
+    coarse=st.booleans(),
+    tag=st.integers(1, 16**16 - 2),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None, max_examples=60)
+def test_what_was_sold_is_what_is_reported(
+    nozzle: int, volume_ml: int, amount_fen: int, price: int, coarse: bool, tag: int, seed: int
+) -> None:
+    price_milli = price * 10 if coarse else price
+    desk = Desk(tags=random.Random(seed).choice(("tag", "attendant_and_client")))
+    desk.run(200)
+    record = desk.simulator.sell(f"{nozzle:02X}", volume_ml, amount_fen, price_milli, f"{tag:016X}")
+    desk.run(600)
+    (fuelling,) = desk.fuellings
+    assert (fuelling.nozzle, fuelling.sequence_no) == (record.nozzle, record.number)
+    assert (fuelling.volume_ml, fuelling.amount_fen) == (volume_ml, amount_fen)
+    assert fuelling.unit_price_milli == (price_milli if price_milli < 10_000 else price_milli // 10 * 10)
+    assert fuelling.totalizer_after_ml == volume_ml // 10 * 10
+    assert fuelling.credential is not None
+    assert fuelling.credential.value == f"{tag:016X}"
+
+
+@given(st.text(max_size=40))
+@settings(deadline=None)
+def test_any_body_is_understood_or_refused(body: str) -> None:
+    ascii_body = body.encode("ascii", "replace").decode("ascii")
+    for kind in ("short", "tag", "attendant_and_client", "paf1", "position", "unknown_tag"):
+        assert codec.parse_fields(ascii_body, kind) is None or len(ascii_body) > 30
+    codec.parse_pointers(ascii_body)
+    codec.parse_flow(ascii_body)
+    codec.parse_totals(ascii_body)
+    codec.parse_error(ascii_body)
+    parse_command(body)
+
+
+@given(st.integers(0, 999_999), st.integers(0, 3), st.integers(0, 3))
+@settings(deadline=None)
+def test_scaling_is_exact_or_says_so(value: int, decimals: int, wanted: int) -> None:
+    result, exact = scaled(f"{value:06d}", decimals, wanted)
+    assert (result * 10**decimals == value * 10**wanted) == exact
+    assert 0 <= value * 10**wanted - result * 10**decimals < 10**decimals
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), max_size=30), st.integers(0, RING - 1))
+@settings(deadline=None)
+def test_every_position_is_confirmed_or_fetched(moves: list[tuple[int, int]], start: int) -> None:
+    """`ahead` positions go by, of which the last `skipped` were never read."""
+    watch, safe, pointer = RingWatch(), set(), start
+    watch.look(Pointers(start, start))
+    watch.look(Pointers(start, start))
+    watch.missed.clear()
+    passed: list[int] = []
+    for ahead, skipped in moves:
+        for step in range(ahead):
+            position = (pointer + step) % RING
+            passed.append(position)
+            if step < ahead - skipped:
+                watch.durable(position)
+                safe.add(position)
+        pointer = (pointer + ahead) % RING
+        for _ in range(2):
+            watch.look(Pointers(pointer, pointer))
+        safe |= set(watch.missed)
+        watch.missed.clear()
+    assert set(passed) <= safe
+    assert watch.position == pointer
+
+
+@given(st.lists(st.sets(st.sampled_from(["04", "05", "44"]))))
+@settings(deadline=None)
+def test_a_start_is_seen_twice_in_a_row_and_memory_is_bounded(answers: list[set[str]]) -> None:
+    watch, previous = FlowWatch(), frozenset[str]()
+    for step, nozzles in enumerate(answers):
+        started = watch.look(frozenset(nozzles), Monotonic(step * 250))
+        assert set(started) <= set(nozzles) & previous
+        previous = frozenset(nozzles)
+
+
+def test_a_single_damaged_bit_in_a_record_is_never_reported() -> None:
+    simulator = CompanytecSimulator()
+    simulator.sell("04", 12_340, 9_588, 7_770)
+    simulator.read = 0
+    simulator.receive(codec.READS["tag"], Monotonic(0))
+    frame = simulator.bytes_to_send(Monotonic(0))
+    for bit in range(len(frame) * 8):
+        damaged = bytearray(frame)
+        damaged[bit // 8] ^= 1 << bit % 8
+        for body in Reader().feed(bytes(damaged)):
+            assert codec.parse_fields(body, "tag") is None
+
+
+def test_the_events_of_a_desk_are_only_what_happened() -> None:
+    desk = Desk()
+    desk.run(5_000)
+    assert not any(isinstance(event, Fuelling | FuellingStarted) for event in desk.events)
