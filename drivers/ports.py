@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import socket
+import termios
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -131,14 +132,23 @@ def _open_serial(spec: PortSpec) -> Port:
     port.dtr, port.rts = spec.dtr, spec.rts
     try:
         port.open()
-    except (serial.SerialException, OSError, ValueError) as error:
+        os.set_blocking(port.fileno(), False)
+        _tell_empty_from_gone(port.fileno())
+    except (serial.SerialException, termios.error, OSError, ValueError) as error:
+        port.close()
         raise _serial_refusal(spec.device, error) from error
-    os.set_blocking(port.fileno(), False)
     return DescriptorPort(port)
 
 
+def _tell_empty_from_gone(descriptor: int) -> None:
+    """pyserial leaves VMIN at 0, with which an idle terminal reads as end of file; with 1 it says EAGAIN."""
+    settings = termios.tcgetattr(descriptor)
+    settings[6][termios.VMIN] = 1
+    termios.tcsetattr(descriptor, termios.TCSANOW, settings)
+
+
 def _serial_refusal(device: str, error: Exception) -> PortRefused:
-    number = getattr(error, "errno", None)
+    number = error.args[0] if isinstance(error, termios.error) else getattr(error, "errno", None)
     if number is None and "exclusively" in str(error):
         number = errno.EBUSY
     code, remedy = {

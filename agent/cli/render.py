@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 from typing import NoReturn
 
 import typer
@@ -43,6 +44,11 @@ def money(fen: int) -> str:
 
 def litres(volume_ml: int) -> str:
     return f"{volume_ml // 1000}.{volume_ml % 1000 // 10:02d} L"
+
+
+def moment(at_ms: int, zone: tzinfo = UTC) -> str:
+    """A wall time to the second."""
+    return datetime.fromtimestamp(at_ms // 1000, zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def span(ms: int | None) -> str:

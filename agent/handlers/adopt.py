@@ -68,7 +68,7 @@ def adopt_members(payload: bytes, tx: Transaction, site: Site, at: Instant) -> A
         )
     if double := _credential_of_two(parsed):
         return Adoption("CREDENTIAL_OF_TWO", f"members {double[0]} and {double[1]} share a credential")
-    members = [(_member(member, parsed), member.credentials) for member in parsed.members]
+    members = [(_member(known, parsed), tuple(dict.fromkeys(known.credentials))) for known in parsed.members]
     tx.members.replace_all(parsed.version, sha256, members, at.wall_ms)
     _report("members", "", parsed.version, sha256, tx, at)
     return Adoption("", f"member snapshot version {parsed.version} adopted, {len(members)} members")

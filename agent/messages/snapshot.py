@@ -1,10 +1,11 @@
 """The member snapshot HQ signs for one station: who fuels there, nothing that names a person."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from agent.points.values import MAX_INTEGER, Natural, Positive, Value
+from agent.points.inputs import Birthday
+from agent.points.values import MAX_INTEGER, Name, Natural, Positive, Value
 
 MemberId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 CredentialHash = Annotated[str, Field(pattern=r"^k[0-9]+:[A-Za-z0-9_-]{22}$")]
@@ -18,10 +19,10 @@ class Member(Value):
     member: MemberId
     credentials: tuple[CredentialHash, ...] = ()
     status: Literal["ACTIVE", "FROZEN", "CLOSED"] = "ACTIVE"
-    tier: str
+    tier: Name
     tier_valid_until: Day = ""
-    cohort: str = ""
-    birthday: tuple[Annotated[int, Field(ge=1, le=12)], Annotated[int, Field(ge=1, le=31)]] | None = None
+    cohort: Annotated[str, Field(max_length=64)] = ""
+    birthday: Birthday | None = None
     balance_minor: Minor = 0
     included_epoch: Natural = 1
     included_seq: Natural = 0
@@ -36,6 +37,12 @@ class Snapshot(Value):
     version: Positive
     issued_at_ms: Natural
     members: tuple[Member, ...]
+
+    @model_validator(mode="after")
+    def _members_are_listed_once(self) -> Self:
+        if len({member.member for member in self.members}) != len(self.members):
+            raise ValueError("a member is listed twice")
+        return self
 
 
 def parse_snapshot(payload: bytes) -> Snapshot | str:

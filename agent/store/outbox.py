@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from agent.store.ledger import GENESIS, next_head
-from sync.outbox import OutboxRow
+from sync.outbox import MAX_BODY_BYTES, OutboxRow
 
 LEDGER = "ledger"
 SERVICE = "service"
@@ -54,6 +54,7 @@ class OutboxWriter:
     def put(self, stream: str, kind: str, body: bytes, at_ms: int) -> int:
         """Queue one item, exactly these bytes; returns its seq."""
         assert b"\n" not in body, "an item is one line"
+        assert len(body) <= MAX_BODY_BYTES, "an item must fit into an envelope"
         seq, head = self._tip(stream)
         self._connection.execute(_ADD, (stream, seq + 1, kind, at_ms, body, next_head(head, body)))
         return seq + 1

@@ -5,10 +5,15 @@ make one and may not: only then is the file opened as immutable (decisions.md 10
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 Connection = sqlite3.Connection
+
+WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
+"""First and last SQLite that can corrupt a WAL which two connections reset at once (libraries.md 7)."""
 
 
 class NoDatabase(Exception):
@@ -27,6 +32,25 @@ def connect(path: Path, *, agent_runs: bool = True) -> sqlite3.Connection:
     return connection
 
 
+@contextmanager
+def look(path: Path, *, agent_runs: bool = True) -> Iterator[sqlite3.Connection]:
+    """A connection on which everything is read as of one moment. Raises `NoDatabase`, also for damage."""
+    connection = connect(path, agent_runs=agent_runs)
+    try:
+        connection.execute(_ONE_MOMENT)
+        yield connection
+    except sqlite3.DatabaseError as error:
+        raise NoDatabase(f"{path}: {error}") from error
+    finally:
+        connection.close()
+
+
+def sqlite_version() -> tuple[int, int, int]:
+    """Of the library that Python uses here."""
+    return sqlite3.sqlite_version_info
+
+
+_ONE_MOMENT = "SAVEPOINT one_moment"
 _COUNTS = """
 SELECT (SELECT count(*) FROM fact), (SELECT count(*) FROM award), (SELECT coalesce(sum(minor), 0) FROM award),
        (SELECT coalesce(sum(minor), 0) FROM refund), (SELECT count(*) FROM member),
@@ -116,3 +140,140 @@ def _queue(row: tuple[str, int, int, int | None, int | None], at_ms: int) -> dic
 
 def _alarm(row: tuple[str, str, int, int, str]) -> dict[str, object]:
     return dict(zip(("code", "subject", "times", "last_at_ms", "detail"), row, strict=True))
+
+
+_NEWEST = "SELECT coalesce(max(at_ms), 0) FROM outbox"
+_SALES = """
+SELECT fact.fact_id, fact.kind, fact.event_time_ms, fact.point, fact.device_key, fact.nozzle, fact.product,
+       fact.volume_ml, fact.amount_fen, fact.flags, binding.register, binding.pos_sale_id, binding.member,
+       coalesce(nullif(award.reason, ''), binding.reason), award.minor,
+       (SELECT coalesce(sum(refund.minor), 0) FROM refund WHERE refund.fact_id = fact.fact_id),
+       max(fact.stream_seq, coalesce(award.stream_seq, 0))
+FROM fact LEFT JOIN binding ON binding.fact_id = fact.fact_id LEFT JOIN award ON award.fact_id = fact.fact_id
+WHERE (:member = '' OR binding.member = :member) AND (:point = '' OR fact.point = :point)
+ORDER BY fact.event_time_ms DESC, fact.stream_seq DESC LIMIT :last
+"""
+_WAITING = """
+SELECT register, pos_sale_id, point, total_fen, state, paid_at_ms FROM pos_sale
+WHERE fact_id IS NULL AND (:point = '' OR point = :point)
+ORDER BY paid_at_ms DESC, register, pos_sale_id LIMIT :last
+"""
+_NAMED = "SELECT register, pos_sale_id FROM pos_sale WHERE pos_sale_id = ? ORDER BY register"
+_REFUNDS = """
+SELECT register, refund_id, pos_sale_id, amount_fen, minor, refunded_at_ms FROM refund
+WHERE register = ? AND pos_sale_id = ? ORDER BY refunded_at_ms, refund_id
+"""
+_BUNDLE_BODY = "SELECT body FROM bundle WHERE bundle = ? AND version = ?"
+_OUTBOX = """
+SELECT row.stream, row.seq, row.kind, row.at_ms, row.body, row.seq <= coalesce(mark.seq, 0)
+FROM outbox AS row LEFT JOIN watermark AS mark ON mark.stream = row.stream
+WHERE :stream = '' OR row.stream = :stream ORDER BY row.at_ms DESC, row.stream, row.seq DESC LIMIT :last
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SaleRow:
+    """A fact as `sale list` shows it. `minor` None: no award; `stream_seq`: its last item in the ledger."""
+
+    fact_id: bytes
+    kind: str
+    event_time_ms: int
+    point: str
+    device_key: str
+    nozzle: str
+    product: str
+    volume_ml: int
+    amount_fen: int
+    flags: str
+    register: str | None
+    pos_sale_id: str | None
+    member: str | None
+    reason: str | None
+    minor: int | None
+    reversed_minor: int
+    stream_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingSale:
+    """What a cashier sold and no fuelling was found for (yet)."""
+
+    register: str
+    pos_sale_id: str
+    point: str
+    total_fen: int
+    state: str
+    paid_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRow:
+    register: str
+    refund_id: str
+    pos_sale_id: str
+    amount_fen: int
+    minor: int
+    refunded_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """`acknowledged`: HQ has said, signed, that it holds it."""
+
+    stream: str
+    seq: int
+    kind: str
+    at_ms: int
+    body: bytes
+    acknowledged: bool
+
+
+def newest_at_ms(connection: sqlite3.Connection) -> int:
+    """The latest wall time that was written: a clock below it cannot be right. 0 in a new file."""
+    return int(connection.execute(_NEWEST).fetchone()[0])
+
+
+def sales(connection: sqlite3.Connection, *, last: int, member: str = "", point: str = "") -> list[SaleRow]:
+    """The last facts, newest first; "" does not filter."""
+    wanted = {"member": member, "point": point, "last": last}
+    return [SaleRow(*row) for row in connection.execute(_SALES, wanted)]
+
+
+def waiting_sales(connection: sqlite3.Connection, *, last: int, point: str = "") -> list[WaitingSale]:
+    """POS sales without a fact, newest first."""
+    return [WaitingSale(*row) for row in connection.execute(_WAITING, {"point": point, "last": last})]
+
+
+def sales_named(connection: sqlite3.Connection, pos_sale_id: str) -> list[tuple[str, str]]:
+    """(register, POS sale id) of every register that used this id."""
+    return [(str(row[0]), str(row[1])) for row in connection.execute(_NAMED, (pos_sale_id,))]
+
+
+def refunds_of(connection: sqlite3.Connection, register: str, pos_sale_id: str) -> list[RefundRow]:
+    return [RefundRow(*row) for row in connection.execute(_REFUNDS, (register, pos_sale_id))]
+
+
+def bundle_body(connection: sqlite3.Connection, bundle: str, version: int) -> bytes | None:
+    """The signed bytes of one bundle."""
+    row = connection.execute(_BUNDLE_BODY, (bundle, version)).fetchone()
+    return bytes(row[0]) if row else None
+
+
+def outbox_items(connection: sqlite3.Connection, *, last: int, stream: str = "") -> list[OutboxItem]:
+    """The last rows of one stream, or of all of them, newest first."""
+    wanted = {"stream": stream, "last": last}
+    return [OutboxItem(*row[:5], bool(row[5])) for row in connection.execute(_OUTBOX, wanted)]
+
+
+def query(connection: sqlite3.Connection, sql: str) -> list[dict[str, object]]:
+    """A technician's own question. Raises `ValueError` for what is no question or does not parse."""
+    from sqlite_utils import Database
+
+    connection.execute(_ONLY_QUESTIONS)
+    try:
+        return list(Database(connection).query(sql))
+    except (sqlite3.Error, ValueError) as error:
+        raise ValueError(str(error)) from error
+
+
+_ONLY_QUESTIONS = "PRAGMA query_only=ON"

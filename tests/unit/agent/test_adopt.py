@@ -149,12 +149,13 @@ class TestMembers:
             ({"members": [{"member": "m-1", "tier": "gold", "credentials": ["C-1"]}]}, "SNAPSHOT_MALFORMED"),
             ({"members": [{"member": "m-1", "tier": "gold", "birthday": [2, 30]}]}, "SNAPSHOT_MALFORMED"),
             ({"members": [{"member": "m-1", "tier": "gold", "cohort": "c" * 65}]}, "SNAPSHOT_MALFORMED"),
-            ({"members": [{"member": "m-1", "tier": "a"}, {"member": "m-1", "tier": "b"}]}, "SNAPSHOT_MALFORMED"),
+            (
+                {"members": [{"member": "m-1", "tier": "a"}, {"member": "m-1", "tier": "b"}]},
+                "SNAPSHOT_MALFORMED",
+            ),
         ],
     )
-    def test_refused_and_nothing_changes(
-        self, world: World, changes: dict[str, object], reason: str
-    ) -> None:
+    def test_refused_and_nothing_changes(self, world: World, changes: dict[str, object], reason: str) -> None:
         before = world.rows("SELECT * FROM member")
         refused = take(world, snapshot(world, **changes))
         assert refused.reason == reason
@@ -168,7 +169,9 @@ class TestMembers:
 
     def test_a_credential_listed_twice_for_one_member_is_one(self, world: World) -> None:
         hashed = world.hash(GOLD)
-        assert take(world, snapshot(world, members=[member(world, credentials=[hashed, hashed])])).reason == ""
+        assert (
+            take(world, snapshot(world, members=[member(world, credentials=[hashed, hashed])])).reason == ""
+        )
         assert world.rows("SELECT count(*) FROM credential") == [(1,)]
 
     def test_29_february_is_a_birthday(self, world: World) -> None:

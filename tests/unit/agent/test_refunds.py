@@ -25,7 +25,10 @@ def test_g9_three_parts_of_ten_litres_worth_twenty_points(world: World) -> None:
     assert taken == [-666, -666, -668]
     assert world.balance_minor("m-basic") == 0
     assert lots(world) == [(0, "reversed")]
-    assert world.rows("SELECT kind, count(*) FROM ledger_entry GROUP BY kind") == [("award", 1), ("refund", 3)]
+    assert world.rows("SELECT kind, count(*) FROM ledger_entry GROUP BY kind") == [
+        ("award", 1),
+        ("refund", 3),
+    ]
 
 
 def test_the_answer_and_the_item_for_hq(world: World) -> None:
@@ -35,7 +38,7 @@ def test_the_answer_and_the_item_for_hq(world: World) -> None:
     assert answer.text == "Refunded, 100 points taken back, balance 0 (to be confirmed by headquarters)"
     [(body,)] = world.rows("SELECT body FROM outbox WHERE kind = 'refund'")
     assert body == (
-        b'{"kind":"refund","of":1,"till":"till-1","refund_id":"F-1","pos_sale_id":"R-1","amount_fen":39250,'
+        b'{"kind":"refund","of":1,"award":2,"till":"till-1","refund_id":"F-1","pos_sale_id":"R-1","amount_fen":39250,'
         b'"refunded_fen":39250,"total_fen":39250,"minor":10000,"at_ms":%d}' % world.at_ms
     )
 

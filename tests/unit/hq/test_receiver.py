@@ -190,6 +190,14 @@ def test_one_fact_with_two_stories_is_an_alarm_and_counts_once(hq: Hq) -> None:
     assert report.items("fuelling") == 1
 
 
+def test_the_first_story_of_a_fact_stays_the_one_that_counts(hq: Hq) -> None:
+    station = Station()
+    station.write(*(fuelling("f1", amount) for amount in (10_000, 9_000, 10_000, 9_000)))
+    for seq in range(1, 5):
+        hq.take(station, station.seal(seq, seq))
+    assert hq.totals(station) == {"fuelling ok": 1, "fuelling entity_conflict": 2, "fuelling duplicate": 1}
+
+
 def test_a_station_that_runs_far_ahead_is_told_where_hq_stands(hq: Hq, station: Station) -> None:
     far = seal(station, intake.MAX_AHEAD + 1, [fuelling("far")], GENESIS)
     assert mark(hq.take(station, far)) == (0, GENESIS)
@@ -365,6 +373,20 @@ def test_hello_of_an_old_epoch_is_told_so_and_given_no_marks(hq: Hq, station: St
 def test_a_forged_hello_gets_no_answer(hq: Hq, station: Station) -> None:
     assert ask(hq, station, key_of=Station(seed=b"F")) is None
     assert hq.alarms(station) == {"BAD_SIGNATURE": 1}
+
+
+def test_hello_and_state_of_one_station_under_anothers_name_are_refused(hq: Hq, station: Station) -> None:
+    other = Station("cn-0002", b"T")
+    hq.store.add_station(other.name, other.key.public.raw, NOW_MS)
+    question = wire.HelloAsk(station=station.name, epoch=1, nonce="0" * 32, agent_version="1", streams=())
+    state = wire.State(
+        station=station.name, epoch=1, online=False, since_ms=5, agent_version="1", clock_quality="SYNCED"
+    )
+    signed = wire.sign_hello_ask(question, station.key.sign)
+    assert hq.receiver.handle(topics.rpc(other.name, topics.HELLO), signed) == []
+    assert hq.receiver.handle(topics.state(other.name), wire.sign_state(state, station.key.sign)) == []
+    assert hq.alarms(other) == {"WRONG_TOPIC": 2}
+    assert [line.state for line in hq.store.stations()] == [None, None]
 
 
 def test_the_last_state_of_a_station_is_kept_if_it_signed_it(hq: Hq, station: Station) -> None:

@@ -5,7 +5,7 @@ import pytest
 from drivers.companytec import codec
 from drivers.companytec.codec import STEP, checked
 from drivers.companytec.commands import Kind, parse_command
-from drivers.companytec.simulator import Concentrator, CompanytecSimulator
+from drivers.companytec.simulator import CompanytecSimulator, Concentrator
 from drivers.events import DeviceBack, DeviceSilent, FuellingStarted, Monotonic
 from tests.unit.drivers.companytec.desk import NOT_NOW, YES, Desk
 
@@ -219,9 +219,17 @@ def test_device_errors_are_counted_and_asked_again(letter: str) -> None:
 
 def _odd(**changes: str) -> bytes:
     fields = {
-        "total": "007770", "volume": "010000", "price": "7770", "code": "3E", "seconds": "001C", "nozzle": "04",
-        "when": "12164002", "record": "0000", "totalizer": "0000001000", "status": "00",
-    } | changes  # fmt: skip
+        "total": "007770",
+        "volume": "010000",
+        "price": "7770",
+        "code": "3E",
+        "seconds": "001C",
+        "nozzle": "04",
+        "when": "12164002",
+        "record": "0000",
+        "totalizer": "0000001000",
+        "status": "00",
+    } | changes
     return checked("A" + "".join(fields.values()) + "F" * 16 + "000000")
 
 

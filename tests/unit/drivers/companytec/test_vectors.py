@@ -120,11 +120,8 @@ def test_a_published_frame_decodes(name: str) -> None:
 
 def test_all_sixteen_are_here_and_only_the_acting_ones_are_forbidden() -> None:
     assert len(VECTORS) == 16
-    acting = {
-        name
-        for name, vector in VECTORS.items()
-        if name not in ANSWERS and (parse_command(_body(vector)) or pytest.fail()).kind in CHANGES_SOMETHING
-    }
+    commands = {name: parse_command(_body(vector)) for name, vector in VECTORS.items() if name not in ANSWERS}
+    acting = {name for name, command in commands.items() if command and command.kind in CHANGES_SOMETHING}
     assert acting == {"cbc-set-price", "cbc-preset", "cbc-identified-preset", "cbc-mode-authorize"}
 
 

@@ -23,8 +23,15 @@ def test_a_recording_comes_back_as_it_was_written() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["x", "{}", "[]", '{"at_ms": -1, "from": "host", "hex": ""}', '{"at_ms": 1, "from": "us", "hex": ""}']
-    + ['{"at_ms": 1, "from": "host", "hex": "0"}', '{"at_ms": "1", "from": "host", "hex": ""}'],
+    [
+        "x",
+        "{}",
+        "[]",
+        '{"at_ms": -1, "from": "host", "hex": ""}',
+        '{"at_ms": 1, "from": "us", "hex": ""}',
+        '{"at_ms": 1, "from": "host", "hex": "0"}',
+        '{"at_ms": "1", "from": "host", "hex": ""}',
+    ],
 )
 def test_what_is_no_recording_is_refused_by_line(line: str) -> None:
     with pytest.raises(RecordingRefused, match="line 2"):

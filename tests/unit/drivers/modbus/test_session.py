@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.bus import Bus
 from drivers.conformance import run
-from drivers.events import DeviceBack, DeviceSilent, Monotonic
+from drivers.events import DeviceBack, DeviceSilent, DriverEvent, Fuelling, Monotonic
 from drivers.faults import WIRES
 from drivers.modbus import DRIVER
 from drivers.modbus.case import ModbusCase
 from drivers.modbus.session import ModbusSession
-from tests.unit.drivers.modbus.modbus_table import Table, as_sale, options
+from drivers.modbus.simulator import ModbusSimulator
+from tests.unit.drivers.modbus.modbus_table import DURABLE, Table, as_sale, options
 
 MAPS = ("compac-c5000", "ring-buffer")
 
@@ -79,6 +81,36 @@ def test_the_wire_is_held_only_while_an_answer_may_come() -> None:
     assert session.awaiting()
     session.disconnected(Monotonic(10))
     assert not session.awaiting()
+
+
+def test_two_dispensers_share_a_wire_and_one_is_late_then_dead() -> None:
+    """Every answer reaches whoever asked, and a late one of unit 1 is nobody's sale."""
+    chosen = options("compac-c5000", word_order="high_first")
+    devices = [ModbusSimulator(unit, chosen) for unit in ("1", "2")]
+    bus = Bus([ModbusSession(unit, chosen) for unit in ("1", "2")])
+    events: list[DriverEvent] = []
+    for now in map(Monotonic, range(30_000)):
+        if now % 4_000 == 1_000:
+            devices[0].answer_late(1, 450)
+            for device in devices:
+                device.sell(10_000 + now, 7_770, 7_770, now)
+        for device in devices[now >= 20_000 :]:
+            if answer := device.bytes_to_send(now):
+                bus.receive(answer, now)
+        timer = bus.next_timer()
+        if timer is not None and timer <= now:
+            bus.handle_timer(now)
+        while (event := bus.next_event()) is not None:
+            events.append(event)
+            bus.confirm(event, DURABLE, now)
+        if question := bus.bytes_to_send(now):
+            for device in devices:
+                device.receive(question, now)
+    fuellings = [event for event in events if isinstance(event, Fuelling)]
+    booked = {unit: [as_sale(event) for event in fuellings if event.address == unit] for unit in "12"}
+    assert booked["1"] == devices[0].truth[:5]
+    assert booked["2"] == devices[1].truth
+    assert [e.address for e in events if isinstance(e, DeviceSilent)] == ["1"]
 
 
 def test_polls_at_the_pace_that_the_site_set() -> None:

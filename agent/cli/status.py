@@ -1,0 +1,110 @@
+"""`forecourt status`: is the station well, from its own mouth; or from its database when it does not run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from agent.cli.exits import Exit
+from agent.cli.render import as_json, moment, pairs, span, table
+from agent.cli.station import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    ask,
+    database_of,
+    settings_of,
+    socket_of,
+)
+
+Status = Mapping[str, Any]
+
+
+def status(config: ConfigOption = DEFAULT_CONFIG, json_output: JsonOption = False) -> None:
+    """Mode, lines, the road to headquarters, facts and alarms. Exit code 1 when something is not well."""
+    answer = ask(socket_of(config, json_output=json_output), {"verb": "status"})
+    shown = _healthy(answer) if answer else _from_database(config, json_output=json_output)
+    if json_output:
+        as_json(shown)
+    else:
+        _print(shown)
+    if not shown["ok"]:
+        raise typer.Exit(Exit.REFUSED)
+
+
+def _healthy(answer: Status) -> Status:
+    """A stream that stopped is not well either: what HQ holds and what we hold have parted."""
+    halted = (answer.get("road") or {}).get("halted")
+    return {**answer, "ok": bool(answer["ok"]) and not halted}
+
+
+def _from_database(config: Path, *, json_output: bool) -> Status:
+    from agent.clock import SystemClock
+    from agent.store import reading
+
+    settings = settings_of(config, json_output=json_output)
+    with database_of(settings, json_output=json_output) as connection:
+        kept = reading.summary(connection, SystemClock().wall_ms())
+    return {"ok": False, "mode": "STOPPED", "reason": "AGENT_NOT_RUNNING", "lines": [], "road": None, **kept}
+
+
+def _print(shown: Status) -> None:
+    if shown["mode"] == "STOPPED":
+        typer.echo(f"{shown['station']}  STOPPED: the agent does not run, this is from its database")
+        typer.echo("start it with `systemctl start forecourt`; `journalctl -u forecourt` says why it ended")
+    else:
+        road_s = f", so since {span(shown['road']['mode_for_ms'])}" if shown["road"] else ""
+        typer.echo(f"{shown['station']}  {shown['mode']}{road_s}{'' if shown['ok'] else '  NOT WELL'}")
+    pairs(_facts(shown))
+    if shown["lines"]:
+        typer.echo("\nlines")
+        table(("name", "port", "heard", "silent", "counted", "trouble"), map(_line, shown["lines"]))
+    if shown["queues"]:
+        typer.echo("\nwaiting for headquarters")
+        rows = ((q["stream"], q["waiting"], span(q["oldest_waiting_ms"])) for q in shown["queues"])
+        table(("stream", "rows", "oldest"), ((s, w, age if w else None) for s, w, age in rows))
+    if shown["alarms"]:
+        typer.echo("\nalarms since the beginning, the latest first")
+        table(
+            ("code", "times", "last (UTC)", "at", "detail"),
+            (
+                (a["code"], a["times"], moment(a["last_at_ms"]), a["subject"], a["detail"])
+                for a in shown["alarms"]
+            ),
+        )
+
+
+def _facts(shown: Status) -> dict[str, object]:
+    snapshot = shown["member_snapshot"]
+    facts = f"{shown['facts']}, {shown['facts_without_award']} without points"
+    kept = {
+        "facts": f"{facts}; {shown['waiting_sales']} sales wait for their fuelling",
+        "awards": shown["awards"],
+        "points": f"{shown['points_minor']} minor units",
+        "members": f"{shown['members']}, snapshot {snapshot['version']}" if snapshot else "no snapshot yet",
+        "rules": shown["bundle"] or "no bundle yet",
+    }
+    if shown["mode"] == "STOPPED":
+        return kept
+    running = f"{shown['version']}, process {shown['pid']}, since {span(shown['running_ms'])}"
+    about = {"agent": running, "clock": shown["clock"], "free disk": f"{shown['free_disk_mib']} MiB"}
+    return {**about, "headquarters": _road(shown["road"]), **kept}
+
+
+def _road(road: Status | None) -> str:
+    if road is None:
+        return "not started yet"
+    heard = "never heard" if road["hq_age_ms"] is None else f"heard {span(road['hq_age_ms'])} ago"
+    where = f" by {road['broker']}" if road["broker"] else ", no broker"
+    trouble = f"; last trouble: {road['trouble']}" if road["trouble"] else ""
+    halted = "".join(f"; stream {name} HALTED: {why}" for name, why in road["halted"].items())
+    refused = "".join(f"; {code} {times}" for code, times in road["refused"].items())
+    return f"{heard}{where}{trouble}{halted}{refused}"
+
+
+def _line(line: Status) -> tuple[object, ...]:
+    counted = ", ".join(f"{code} {times}" for code, times in sorted(line["counters"].items()))
+    heard = "never" if line["heard_ago_ms"] is None else f"{span(line['heard_ago_ms'])} ago"
+    port = "open" if line["port_open"] else "CLOSED"
+    return line["name"], port, heard, " ".join(line["silent_addresses"]), counted, line["trouble"]

@@ -1,0 +1,161 @@
+"""Integration: does the CBC driver book every sale once over a real pseudo-terminal and real TCP?"""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drivers.companytec.options import CompanytecOptions
+from drivers.companytec.session import CompanytecSession
+from drivers.companytec.simulator import CompanytecSimulator, Record
+from drivers.events import Answer, DriverEvent, Fuelling, FuellingStarted, Outcome
+from drivers.stage import SimulatorOnPty, SimulatorOnTcp
+from tests.integration.drivers.line_rig import Ledger, monotonic_ms, running, wait_until
+
+OPTIONS = CompanytecOptions(poll_ms=50, gap_ms=2)
+SALES = 300
+
+
+class Witness(CompanytecSimulator):
+    """Notes in the ledger's own list when the device lets go of a record."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__()
+        self._ledger = ledger
+
+    def _step(self) -> None:
+        before = len(self.released)
+        super()._step()
+        for record in self.released[before:]:
+            self._ledger.order.append(("released", record.number))
+
+
+class EarlySession(CompanytecSession):
+    """The control: steps over a record, and reports it only then."""
+
+    held: DriverEvent | None = None
+
+    def next_event(self) -> DriverEvent | None:
+        if self.held is not None and not self._step_ready:
+            event, self.held = self.held, None
+            return event
+        event = super().next_event()
+        if isinstance(event, Fuelling):
+            super().confirm(event, Answer(Outcome.DONE, durable=True), monotonic_ms())
+            self.held = event
+            return None
+        return event
+
+
+def _sell(simulator: CompanytecSimulator, rng: random.Random) -> Record:
+    volume_ml = rng.randrange(10, 90_000, 10)
+    return simulator.sell(rng.choice(("04", "05", "44")), volume_ml, volume_ml * 777 // 1_000, 7_770)
+
+
+def _released_before_committed(ledger: Ledger) -> list[int | None]:
+    committed: set[int | None] = set()
+    early = []
+    for what, number in ledger.order:
+        if what == "committed":
+            committed.add(number)
+        elif number not in committed:
+            early.append(number)
+    return early
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture
+def stage(ledger: Ledger, tmp_path: Path) -> Iterator[SimulatorOnPty[Witness]]:
+    stage = SimulatorOnPty(Witness(ledger), monotonic_ms, link=tmp_path / "by-id-cbc")
+    yield stage
+    stage.close()
+
+
+def test_several_hundred_sales_arrive_exactly_once_and_are_released_after_commit(
+    stage: SimulatorOnPty[Witness], ledger: Ledger
+) -> None:
+    rng = random.Random(11)
+    with running(stage.path, CompanytecSession("1", OPTIONS), ledger) as line:
+        wait_until(lambda: line.status().last_valid_heard_ms is not None)
+        sold = [stage.act(lambda device: _sell(device, rng)) for _ in range(SALES)]
+        wait_until(lambda: stage.act(lambda device: len(device.released)) == SALES, 40)
+        status = line.status()
+    assert {record.number: record.volume_ml for record in sold} == {
+        number: fuelling.volume_ml for number, fuelling in ledger.durable.items()
+    }
+    assert [number for what, number in ledger.order if what == "released"] == list(range(SALES))
+    assert _released_before_committed(ledger) == []
+    assert status.port_open
+    assert ledger.threads == {"line:test"}
+
+
+def test_a_session_that_steps_too_early_is_found_out(stage: SimulatorOnPty[Witness], ledger: Ledger) -> None:
+    rng = random.Random(12)
+    with running(stage.path, EarlySession("1", OPTIONS), ledger) as line:
+        wait_until(lambda: line.status().last_valid_heard_ms is not None)
+        for _ in range(10):
+            stage.act(lambda device: _sell(device, rng))
+        wait_until(lambda: stage.act(lambda device: len(device.released)) == 10)
+        wait_until(lambda: len(ledger.durable) == 10)
+    assert _released_before_committed(ledger) != []
+
+
+def test_a_pulled_plug_is_noticed_at_once_and_what_was_sold_meanwhile_arrives(
+    stage: SimulatorOnPty[Witness], ledger: Ledger
+) -> None:
+    rng = random.Random(13)
+    with running(stage.path, CompanytecSession("1", OPTIONS), ledger) as line:
+        for _ in range(3):
+            wait_until(lambda: line.status().port_open)
+            stage.act(lambda device: _sell(device, rng))
+            stage.unplug()
+            pulled_at = monotonic_ms()
+            wait_until(lambda: not line.status().port_open)
+            assert monotonic_ms() - pulled_at < 1_000
+            assert line.status().trouble
+            stage.act(lambda device: _sell(device, rng))
+            stage.replug()
+        wait_until(lambda: len(ledger.durable) == 6)
+        wait_until(lambda: stage.act(lambda device: len(device.released)) == 6)
+        counters = line.status().counters
+    assert counters["PORT_GONE"] == 3
+    assert counters["PORT_OPENED"] == 4
+    assert _released_before_committed(ledger) == []
+
+
+def test_the_same_over_tcp_with_whole_segments(ledger: Ledger) -> None:
+    rng = random.Random(14)
+    stage = SimulatorOnTcp(CompanytecSimulator(whole_segments=True, pointer_head="TG99"), monotonic_ms)
+    try:
+        with running(stage.device, CompanytecSession("1", OPTIONS), ledger, pty=False) as line:
+            wait_until(lambda: line.status().port_open)
+            for _ in range(40):
+                stage.act(lambda device: _sell(device, rng))
+            wait_until(lambda: stage.act(lambda device: len(device.released)) == 20)
+            stage.unplug()
+            wait_until(lambda: not line.status().port_open)
+            stage.replug()
+            wait_until(lambda: stage.act(lambda device: len(device.released)) == 40)
+    finally:
+        stage.close()
+    assert sorted(number for number in ledger.durable if number is not None) == list(range(40))
+
+
+def test_start_and_end_are_seen_through_the_kernel_too(
+    stage: SimulatorOnPty[Witness], ledger: Ledger
+) -> None:
+    with running(stage.path, CompanytecSession("1", OPTIONS), ledger) as line:
+        wait_until(lambda: line.status().last_valid_heard_ms is not None)
+        stage.act(lambda device: device.begin("05"))
+        wait_until(lambda: FuellingStarted("1", "05") in ledger.events)
+        hung_up = monotonic_ms()
+        stage.act(lambda device: device.sell("05", 5_000, 3_885, 7_770))
+        wait_until(lambda: 0 in ledger.durable)
+    ended = ledger.durable[0].ended
+    assert ended is not None
+    assert -5 <= ended - hung_up < 1_000, "one or two rounds of 50 ms on an idle machine"
