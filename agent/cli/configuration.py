@@ -30,7 +30,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """`settings` None: they do not load. `parts` None: `troubles` says why. `notes`: what could not be seen."""
+    """`settings` None: they do not load. `parts` None: `troubles` says why. `notes`: what cannot be seen."""
 
     settings: "Settings | None"
     parts: "Parts | None"

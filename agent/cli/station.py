@@ -115,7 +115,7 @@ def trouble_with(path: Path, error: Exception) -> tuple[str, str]:
         return "DATABASE_FORBIDDEN", f"{path}: {denied.strerror}; join the group forecourt, or use sudo"
     return (
         "DATABASE_UNREADABLE",
-        f"{error}; use sudo, and if that does not help, run `forecourt store verify`",
+        f"{error}; use sudo; if that does not help: `forecourt store verify`",
     )
 
 

@@ -382,8 +382,10 @@ def _check_file(database: str | None, create: bool) -> None:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     """Our own BEGIN instead of the driver's, a commit that survives a power cut, patience with others."""
     connection.isolation_level = None
-    for pragma in ("busy_timeout=30000", "synchronous=EXTRA", "journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA busy_timeout=30000")
+    connection.execute("PRAGMA synchronous=EXTRA")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
 
 

@@ -70,7 +70,7 @@ step = {draw(st.sampled_from([1, 10, 100, 1000]))}
 
 
 @st.composite
-def _window(draw: st.DrawFn) -> str:
+def windows(draw: st.DrawFn) -> str:
     begins = draw(days)
     parts = [
         f"from = {begins}",
@@ -87,7 +87,7 @@ def _modifier(draw: st.DrawFn, number: int, group: str, products: list[str]) -> 
         f"product = {_quoted(draw(st.lists(st.sampled_from(products), min_size=1, max_size=3)))}",
         f"tier = {_quoted(draw(st.lists(st.sampled_from(TIERS[:4]), min_size=1, max_size=3)))}",
         f"birthday = {{ before_days = {draw(st.integers(0, 3))}, after_days = {draw(st.integers(0, 3))} }}",
-        draw(_window()),
+        draw(windows()),
     ]
     chosen = (
         draw(st.lists(st.sampled_from(conditions), max_size=2, unique=True)) if draw(st.booleans()) else []

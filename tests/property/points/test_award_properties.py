@@ -1,6 +1,8 @@
 """Property: what holds for every award, and does a slow second evaluator agree?"""
 
 import ast
+import tomllib
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,12 @@ from hypothesis import strategies as st
 
 import agent.points
 from agent.points.award import Award, award
+from agent.points.conditions import BirthdayDays, Window
 from agent.points.explanation import sentences
-from agent.points.inputs import AwardInputs
+from agent.points.inputs import AwardInputs, Local
 from agent.points.rules import Bundle, BundleRefused, parse_bundle
-from tests.property.points.drawn import award_inputs, bundles
-from tests.property.points.slow import worth
+from tests.property.points.drawn import award_inputs, bundles, locals_, windows
+from tests.property.points.slow import in_window, minutes, near_birthday, worth
 from tests.unit.points.sales import DEMO_TEXT, accepted, demo_bundle
 
 DEMO = demo_bundle()
@@ -129,3 +132,28 @@ def test_i27_no_float_in_the_source(source: Path) -> None:
         assert not (isinstance(node, ast.Constant) and isinstance(node.value, float))
         assert not (isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div))
         assert not (isinstance(node, ast.Name) and node.id in ("float", "Decimal", "round"))
+
+
+@given(windows(), locals_(), st.sampled_from(["00:00", "04:00", "22:00"]))
+@MANY
+def test_windows_open_and_close_as_counted_minute_by_minute(window: str, local: Local, starts: str) -> None:
+    """Edges of hours and days are tried beside the drawn minute."""
+    table = tomllib.loads(window)["window"]
+    parsed = Window.model_validate({key: tuple(v) if key == "weekdays" else v for key, v in table.items()})
+    for minute in (local.minute_of_day, 0, 119, 120, 239, 240, 329, 330, 359, 360, 1079, 1080, 1319, 1320):
+        told = {"business_date": local.business_date, "minute_of_day": minute}
+        expected = in_window(table, told, {"business_day_starts": starts})
+        assert parsed.is_open(local.day, minute, minutes(starts)) == expected
+
+
+@given(st.integers(0, 31), st.integers(0, 31), st.dates(date(2023, 12, 1), date(2028, 3, 31)), st.data())
+@MANY
+def test_birthdays_count_on_the_days_around_them(
+    before: int, after: int, day: date, data: st.DataObject
+) -> None:
+    offset = data.draw(st.integers(-33, 33))
+    near = (day + timedelta(days=offset)).timetuple()[1:3]
+    for birthday in (near, (2, 29)):
+        table = {"before_days": before, "after_days": after}
+        told = {"birthday": birthday, "local": {"business_date": day.isoformat()}}
+        assert BirthdayDays(**table).include(day, birthday) == near_birthday(table, told)
