@@ -63,16 +63,45 @@ def site(**changes: object) -> Site:
     return Site(**(parts | changes))  # type: ignore[arg-type]
 
 
+@dataclass(kw_only=True)
+class Dispenser:
+    """The class A device "cbc" at point 1: numbers its records and never forgets its totalizers."""
+
+    totalizer_ml: dict[str, int] = field(default_factory=dict)
+    sequence_no: int = 0
+
+    def fuelling(self, volume_ml: int = 50_000, nozzle: str = "08", **changes: object) -> Fuelling:
+        """Its next record, price 7.85, totalizer moving along."""
+        self.sequence_no += 1
+        price_milli = 7850
+        amount_fen = (volume_ml * price_milli + 5000) // 10_000
+        total_ml = self.totalizer_ml.get(nozzle, 1_000_000) + volume_ml
+        self.totalizer_ml[nozzle] = total_ml
+        record: dict[str, object] = {
+            "address": "0",
+            "nozzle": nozzle,
+            "hand_over": HandOver.BUFFERED,
+            "sequence_no": self.sequence_no,
+            "raw": RawDigits(str(volume_ml // 10), str(amount_fen), str(price_milli), str(total_ml // 10)),
+            "volume_ml": volume_ml,
+            "amount_fen": amount_fen,
+            "unit_price_milli": price_milli,
+            "volume_step_ml": 10,
+            "amount_step_fen": 1,
+            "totalizer_after_ml": total_ml,
+            "ended": Monotonic(0),
+        }
+        return Fuelling(**(record | changes))  # type: ignore[arg-type]
+
+
 @dataclass
-class World:
+class World(Dispenser):
     """`book` runs one event through `handle` in one transaction, as the till does."""
 
     path: Path
     site: Site = field(default_factory=site)
     at_ms: int = WEDNESDAY_MS
     connect: Callable[..., object] | None = None
-    totalizer_ml: dict[str, int] = field(default_factory=dict)
-    sequence_no: int = 0
 
     def __post_init__(self) -> None:
         self.store = Store.open(
@@ -130,29 +159,6 @@ class World:
         ended = None if ended_ago_ms is None else self.at_ms - ended_ago_ms
         seen = Seen(self.at_ms, ended)
         return self.run(lambda tx, at: handle(event, line, seen, tx, self.site, at))
-
-    def fuelling(self, volume_ml: int = 50_000, nozzle: str = "08", **changes: object) -> Fuelling:
-        """The next record of the class A device at point 1, price 7.85, totalizer moving along."""
-        self.sequence_no += 1
-        price_milli = 7850
-        amount_fen = (volume_ml * price_milli + 5000) // 10_000
-        total_ml = self.totalizer_ml.get(nozzle, 1_000_000) + volume_ml
-        self.totalizer_ml[nozzle] = total_ml
-        record: dict[str, object] = {
-            "address": "0",
-            "nozzle": nozzle,
-            "hand_over": HandOver.BUFFERED,
-            "sequence_no": self.sequence_no,
-            "raw": RawDigits(str(volume_ml // 10), str(amount_fen), str(price_milli), str(total_ml // 10)),
-            "volume_ml": volume_ml,
-            "amount_fen": amount_fen,
-            "unit_price_milli": price_milli,
-            "volume_step_ml": 10,
-            "amount_step_fen": 1,
-            "totalizer_after_ml": total_ml,
-            "ended": Monotonic(0),
-        }
-        return Fuelling(**(record | changes))  # type: ignore[arg-type]
 
     def fuel(self, volume_ml: int = 50_000, nozzle: str = "08", **changes: object) -> Fuelling:
         """Sell and book one fuelling at point 1."""

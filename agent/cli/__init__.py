@@ -38,13 +38,15 @@ class LazyGroup(TyperGroup):
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
         found = getattr(import_module(module), attribute)
-        if not isinstance(found, typer.Typer):
-            alone = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
-            alone.command(cmd_name)(found)
-            found = alone
-        command = typer.main.get_command(found)
+        command = typer.main.get_group(found) if isinstance(found, typer.Typer) else _alone(cmd_name, found)
         command.name = cmd_name
         return command
+
+
+def _alone(name: str, function: Any) -> Any:
+    app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
+    app.command(name)(function)
+    return typer.main.get_command(app)
 
 
 main = typer.Typer(

@@ -11,11 +11,6 @@ from agent.cli.station import DEFAULT_CONFIG, ConfigOption, JsonOption, database
 app = typer.Typer(no_args_is_help=True, help="The rows that go to headquarters.")
 
 
-@app.callback()
-def _group() -> None:
-    return None
-
-
 @app.command()
 def show(
     config: ConfigOption = DEFAULT_CONFIG,

@@ -36,8 +36,9 @@ def _sentences(bundle: Bundle) -> Iterator[str]:
     if bundle.eligible is not None:
         yield f"A sale paid with {_any_of(bundle.eligible.tender_excluded)} earns nothing."
     yield from _ruleset(bundle.ruleset_in_force, scale)
-    mode, unit = _ROUNDED[bundle.rounding.mode], points_text(bundle.rounding.to_minor, scale)
-    yield f"The whole award is rounded once, {mode} to a multiple of {unit} points."
+    unit = bundle.rounding.to_minor
+    whole = "whole points" if unit == scale else f"a multiple of {_points(unit, scale)}"
+    yield f"The whole award is rounded once, {_ROUNDED[bundle.rounding.mode]} to {whole}."
     if (protected := bundle.grandfather) is not None:
         yield (
             f"Until {protected.until} members of {protected.cohort} get the better of these rules and "
@@ -63,13 +64,13 @@ def _ruleset(ruleset: Ruleset, scale: int) -> Iterator[str]:
 
 
 def _base(rule: BaseRule, scale: int) -> str:
-    points = points_text(rule.points_minor, scale)
     if rule.per == "volume":
         each, step = _litres(rule.quantum), f"{rule.step} ml"
     else:
         each, step = f"{decimal_text(rule.quantum, 100)} yuan paid", f"{decimal_text(rule.step, 100)} yuan"
     return (
-        f"{_all_of(rule.product)}: {points} points for every {each}, counted in steps of {step} ({rule.id})."
+        f"{', '.join(rule.product)}: {_points(rule.points_minor, scale)} for every {each}, "
+        f"counted in steps of {step} ({rule.id})."
     )
 
 
@@ -106,7 +107,7 @@ def _hours(hours: Hours) -> str:
 
 
 def _cap(cap: Cap, scale: int) -> str:
-    return f"{_SCOPES[cap.scope]} at most {points_text(cap.minor, scale)} points ({cap.id})."
+    return f"{_SCOPES[cap.scope]} at most {_points(cap.minor, scale)} ({cap.id})."
 
 
 def _expiry(expiry: Expiry) -> str:
@@ -116,8 +117,8 @@ def _expiry(expiry: Expiry) -> str:
 
 def _redemption(redemption: Redemption, scale: int) -> Iterator[str]:
     for ratio in redemption.ratio:
-        points, yuan = points_text(ratio.points_minor, scale), decimal_text(ratio.fen, 100)
-        yield f"From {ratio.from_date} on {points} points are worth {yuan} yuan (ratio {ratio.version})."
+        points, yuan = _points(ratio.points_minor, scale), decimal_text(ratio.fen, 100)
+        yield f"From {ratio.from_date} on {points} are worth {yuan} yuan (ratio {ratio.version})."
 
 
 def _litres(volume_ml: int) -> str:
@@ -128,8 +129,8 @@ def _clock(minute: int) -> str:
     return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
-def _all_of(names: tuple[str, ...]) -> str:
-    return ", ".join(names)
+def _points(minor: int, scale: int) -> str:
+    return f"{points_text(minor, scale)} {'point' if minor == scale else 'points'}"
 
 
 def _any_of(names: tuple[str, ...] | list[str]) -> str:

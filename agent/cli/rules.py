@@ -1,5 +1,6 @@
 """`forecourt rules`: the rules in plain sentences, and what they would give for a sale."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,17 +54,10 @@ def show(
 
 @app.command()
 def preview(
-    volume_ml: Annotated[
-        int, typer.Option("--litres", parser=lambda text: _scaled(text, 1000), metavar="50.00", help="Fuel.")
-    ],
+    litres: Annotated[str, typer.Option(metavar="50.00", help="Fuel.")],
     grade: Annotated[str, typer.Option(help="The product, as the rules name it.")] = "petrol-92",
     tier: Annotated[str, typer.Option(help="The member's tier; without it the lowest.")] = "",
-    price_milli: Annotated[
-        int,
-        typer.Option(
-            "--price", parser=lambda text: _scaled(text, 1000), metavar="7.85", help="Price of a litre."
-        ),
-    ] = 0,
+    price: Annotated[str, typer.Option(metavar="7.85", help="Price of a litre.")] = "0",
     at: Annotated[
         str, typer.Option(help="When it ends, ISO 8601; civil time of the rules' zone. Now without it.")
     ] = "",
@@ -86,7 +80,7 @@ def preview(
         fail(Exit.USAGE, "UNKNOWN_TIER", f"known: {', '.join(bundle.tiers.order)}", json_output=json_output)
     inputs = _inputs(
         bundle,
-        (volume_ml, grade, price_milli),
+        (_thousandths(litres, json_output=json_output), grade, _thousandths(price, json_output=json_output)),
         (tier or bundle.tiers.order[0], cohort, _month_day(birthday, json_output=json_output)),
         tender,
         _civil(at, bundle, now_ms, json_output=json_output),
@@ -176,13 +170,12 @@ def _named(source: Source) -> dict[str, object]:
     return {"bundle": source.bundle.bundle, "version": source.bundle.version, "origin": source.origin}
 
 
-def _scaled(text: str, scale: int) -> int:
-    """A decimal number of at most three decimals as an integer of thousandths, exactly."""
+def _thousandths(text: str, *, json_output: bool) -> int:
+    """A decimal number with at most three decimals, exactly."""
+    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,3})?", text):
+        fail(Exit.USAGE, "BAD_NUMBER", f"{text}: write it like 50 or 50.25", json_output=json_output)
     whole, _, decimals = text.partition(".")
-    digits = decimals.ljust(len(str(scale)) - 1, "0")
-    if not (whole + digits).isdecimal() or 10 ** len(digits) != scale or len(whole) > 7:
-        raise typer.BadParameter(f"{text} is not a number with at most three decimals")
-    return int(whole) * scale + int(digits)
+    return int(whole) * 1000 + int(decimals.ljust(3, "0"))
 
 
 def _month_day(text: str, *, json_output: bool) -> tuple[int, int] | None:

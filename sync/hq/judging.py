@@ -54,7 +54,7 @@ class Booked:
 
 
 Judge = Callable[[ItemContext, str, bytes], Booked]
-"""(where it stands, its kind, its bytes) -> what it means; "malformed" where it cannot be read. Never raises."""
+"""(where it stands, kind, bytes) -> what it means: "malformed" where it cannot be read. Never raises."""
 
 NOT_AN_ITEM = Booked(entity_id=None, member=None, minor=0, verdict=MALFORMED)
 

@@ -1,18 +1,19 @@
 """Fifty sales as the till hears them: fuellings, cards, payments, choices, refunds, acks and pruning.
 
-Every step is a verb with the time at which it was said. Steps of one group were waiting in the inbox
-together and share a commit. The same script said again must change nothing.
+Verbs of one group waited in the inbox together and share a commit, and a time. The same script said
+again must change nothing: that is what the tests of the power cuts do with it.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from agent.clock import Instant
 from agent.handlers.adopt import Adoption, adopt_bundle, adopt_members
 from agent.handlers.apply_ack import apply_ack, prune
 from agent.handlers.dispatch import Report, handle
 from agent.handlers.told import Seen, Told
+from agent.messages import ids
 from agent.store.database import Transaction
 from agent.store.outbox import LEDGER
 from drivers.events import (
@@ -23,84 +24,163 @@ from drivers.events import (
     FuellingStarted,
     MemberIdentified,
     MemberPresented,
-    SalePaid,
     SaleRefunded,
 )
-from tests.world import BASIC, BUNDLE, GOLD, STRANGER, WEDNESDAY_MS, World, paid, site
+from tests.world import BASIC, BUNDLE, GOLD, STRANGER, WEDNESDAY_MS, Dispenser, paid, site
 
 SITE = site()
 SALES = 50
 _STEP_MS = 1_000
-_LINE = "island-1"
+_COFFEE = (BasketLine("coffee", 1_000, 1_500),)
 
-Outcome = Told | Adoption | str | int
+Said = Told | Adoption | str | int
+Verb = Callable[[Transaction, Instant], Said]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`repeatable`: a device, POS or HQ may say it again though it was answered.
+    """`repeated`: whoever said it may say it again though it was answered.
 
-    A card that was answered is not shown again by a POS: a presentation has no id of its own.
+    Not so a card or a lifted nozzle: they have no id of their own, and nobody repeats them.
     """
 
-    at_ms: int
-    verb: Callable[[Transaction, Instant], Outcome]
+    verb: Verb
     event: Report | None = None
-    repeatable: bool = True
+
+    @property
+    def repeated(self) -> bool:
+        return not isinstance(self.event, MemberPresented | FuellingStarted)
 
 
-Group = list[Step]
+@dataclass(frozen=True, slots=True)
+class Group:
+    at_ms: int
+    steps: tuple[Step, ...]
 
 
-@dataclass
-class Script:
-    """Groups of steps in order; `heads` are the stream heads that HQ acknowledges, from an uncut run."""
+def script() -> list[Group]:
+    """The groups in order. HQ's acks are learnt in the first run and said again in every other."""
+    groups = [Group(WEDNESDAY_MS, (Step(_adopt_bundle),)), Group(WEDNESDAY_MS, (Step(_adopt_members),))]
+    dispenser, acks = Dispenser(), _Acks()
+    at_ms = WEDNESDAY_MS
+    for number in range(SALES):
+        for events in _sale(number, dispenser):
+            at_ms += _STEP_MS
+            groups.append(Group(at_ms, tuple(Step(_hear(event, at_ms), event) for event in events)))
+        if number % 10 == 9:
+            at_ms += _STEP_MS
+            groups.append(Group(at_ms, (Step(acks.next()),)))
+            groups.append(Group(at_ms, (Step(_prune),)))
+    return groups
 
-    groups: list[Group]
-    heads: dict[int, bytes]
+
+def _sale(number: int, dispenser: Dispenser) -> Iterator[tuple[Report, ...]]:
+    """What is said for one sale, by groups; no two sales cost the same but where they must."""
+    record = dispenser.fuelling(20_000 + 10 * number)
+    fen, sale = record.amount_fen, f"R-{number}"
+    match number % 10:
+        case 0:
+            yield (MemberPresented("till-1", "1", GOLD),)
+            yield (FuellingStarted("0", "08"),)
+            yield (record,)
+            yield (paid(sale, fen),)
+        case 1:
+            yield (record,)
+            yield (paid(sale, fen),)
+            yield (MemberIdentified("till-1", sale, BASIC),)
+        case 2:
+            yield (paid(sale, fen, credential=BASIC, lines=_COFFEE),)
+            yield (record,)
+        case 3:
+            yield (record, paid(sale, fen, credential=STRANGER))
+            yield (MemberIdentified("till-1", sale, GOLD),)
+        case 4:
+            alike = dispenser.fuelling(20_000 + 10 * number)
+            yield (record, alike)
+            yield (paid(sale, fen, credential=GOLD),)
+            yield (CandidateChosen("till-1", sale, _fact_id(alike)),)
+            yield (paid(f"{sale}b", fen, credential=BASIC),)
+        case 5:
+            yield (paid(sale, 0, point=None, credential=GOLD, lines=_COFFEE * 3),)
+        case 6:
+            yield (record, paid(sale, fen, credential=BASIC))
+            yield (SaleRefunded("till-1", f"F-{number}a", sale, fen // 3),)
+            yield (SaleRefunded("till-1", f"F-{number}b", sale, fen - fen // 3),)
+        case 7:
+            tagged = dispenser.fuelling(30_000 + 10 * number, credential=GOLD)
+            yield (record, tagged)
+            yield (paid(sale, tagged.amount_fen),)
+        case 8:
+            yield (record,)
+            yield (SaleRefunded("till-1", f"F-{number}", "never sold", 100),)
+        case 9:
+            yield (record,)
+            yield (record, paid(sale, fen, credential=GOLD), paid(sale, fen, credential=GOLD))
+            yield (SaleRefunded("till-1", f"F-{number}", sale, 100),)
 
 
-class _Writer:
-    def __init__(self, heads: dict[int, bytes]) -> None:
-        self.heads = heads
-        self.groups: list[Group] = []
-        self.at_ms = WEDNESDAY_MS
-        self.world = World.__new__(World)
-        self.world.sequence_no, self.world.totalizer_ml = 0, {}
+def _fact_id(record: Fuelling) -> str:
+    raw = record.raw
+    return ids.text(
+        ids.fuelling_id(
+            SITE.station,
+            "cbc",
+            record.nozzle,
+            1,
+            record.sequence_no,
+            totalizer_after=raw.totalizer_after,
+            volume=raw.volume,
+            amount=raw.amount,
+            unit_price=raw.unit_price,
+        )
+    )
 
-    def say(self, *events: Report) -> None:
-        self.groups.append([self._step(event) for event in events])
 
-    def fuelling(self, number: int, nozzle: str = "08", **changes: object) -> Fuelling:
-        return self.world.fuelling(20_000 + 10 * number, nozzle, **changes)
+def _hear(event: Report, at_ms: int) -> Verb:
+    return lambda tx, at: handle(event, "island-1", Seen(at_ms, at_ms), tx, SITE, at)
 
-    def run(self, verb: Callable[[Transaction, Instant], Outcome]) -> None:
-        self.at_ms += _STEP_MS
-        self.groups.append([Step(self.at_ms, verb)])
 
-    def acknowledge_and_prune(self) -> None:
-        """HQ confirms what it has, three items behind; what is older than that is forgotten."""
+def _adopt_bundle(tx: Transaction, at: Instant) -> Said:
+    return adopt_bundle(BUNDLE.read_bytes(), tx, SITE, at)
+
+
+def _adopt_members(tx: Transaction, at: Instant) -> Said:
+    snapshot = {
+        "schema": "members/1",
+        "station": SITE.station,
+        "programme": SITE.programme,
+        "version": 1,
+        "issued_at_ms": WEDNESDAY_MS,
+        "members": [_member("m-gold", "gold", GOLD), _member("m-basic", "basic", BASIC)],
+    }
+    return adopt_members(json.dumps(snapshot).encode(), tx, SITE, at)
+
+
+def _member(member: str, tier: str, card: Credential) -> dict[str, object]:
+    return {"member": member, "tier": tier, "credentials": [SITE.credential_key.hash(card)]}
+
+
+def _prune(tx: Transaction, at: Instant) -> int:
+    return prune(LEDGER, 0, tx, at)
+
+
+class _Acks:
+    """HQ is always three items behind; once said, an ack names the same row and head for ever."""
+
+    def __init__(self) -> None:
+        self._said: dict[int, tuple[int, bytes]] = {}
+        self._planned = 0
+
+    def next(self) -> Verb:
+        number = self._planned
+        self._planned += 1
 
         def ack(tx: Transaction, at: Instant) -> str:
-            seq = wanted if wanted in heads else tx.outbox.next_seq(LEDGER) - 4
-            head = heads.get(seq) or tx.outbox.head_at(LEDGER, seq)
-            assert head is not None
-            heads[seq] = head
-            acked.setdefault(number, seq)
-            return apply_ack(LEDGER, seq, head, tx, at)
+            if number not in self._said:
+                seq = tx.outbox.next_seq(LEDGER) - 4
+                head = tx.outbox.head_at(LEDGER, seq)
+                assert head is not None
+                self._said[number] = (seq, head)
+            return apply_ack(LEDGER, *self._said[number], tx, at)
 
-        heads, acked, number = self.heads, self._acked, len(self.groups)
-        wanted = acked.get(number, -1)
-        self.run(ack)
-        self.run(lambda tx, at: prune(LEDGER, 0, tx, at))
-
-    _acked: dict[int, int] = {}  # noqa: RUF012
-
-    def _step(self, event: Report) -> Step:
-        self.at_ms += _STEP_MS
-        at_ms = self.at_ms
-
-        def verb(tx: Transaction, at: Instant) -> Told:
-            return handle(event, _LINE, Seen(at_ms, at_ms), tx, SITE, at)
-
-        return Step(at_ms, verb, event, repeatable=not isinstance(event, MemberPresented))
+        return ack
