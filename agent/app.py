@@ -176,7 +176,7 @@ class Agent:
         self._lines = {
             line.name: Line(
                 line.name,
-                partial(open_port, _port_spec(line)),
+                partial(open_port, port_spec(line)),
                 parts.sessions[line.name],
                 partial(self._report, line.name),
                 self._clock.monotonic_ms,
@@ -410,7 +410,7 @@ def _ticked(line: Line) -> Callable[[], int | None]:
     return lambda: line.ticked
 
 
-def _port_spec(line: LineSettings) -> PortSpec:
+def port_spec(line: LineSettings) -> PortSpec:
     return PortSpec(
         device=line.port,
         baud=line.baud,

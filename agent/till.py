@@ -36,9 +36,18 @@ class TillUnavailable(Exception):
 class _Request(Generic[T]):
     def __init__(self, verb: Verb[T]) -> None:
         self.verb = verb
-        self.answered = threading.Event()
         self.answer: T
         self.refusal: TillUnavailable | None = None
+        self._unanswered = threading.Lock()  # a bare lock: an Event makes three objects more for each sale
+        self._unanswered.acquire()
+
+    def answered(self) -> None:
+        """Lets whoever waits go on; called once."""
+        self._unanswered.release()
+
+    def wait(self, timeout_s: float) -> bool:
+        """For the one who asked: True once it is answered."""
+        return self._unanswered.acquire(timeout=timeout_s)
 
 
 class Till:
@@ -74,8 +83,8 @@ class Till:
             self._inbox.put(request, timeout=WAIT_SLICE_S)  # type: ignore[arg-type]  # invariant in T
         except queue.Full:
             raise TillUnavailable("TILL_BUSY") from None
-        while not request.answered.wait(WAIT_SLICE_S):
-            if self._stopped.is_set():
+        while not request.wait(WAIT_SLICE_S):
+            if self._stopped.is_set() and not request.answered.is_set():
                 raise TillUnavailable("TILL_BUSY")
         if request.refusal is not None:
             raise request.refusal
@@ -87,15 +96,13 @@ class Till:
             store = self._open_store()
             self._floor_ms = store.newest_at_ms()
             self.opened.set()
-            try:
-                self._serve(store, stop)
-            finally:
-                self._stopped.set()
-                store.close()
+            self._serve(store, stop)
+            store.close()
         except BaseException as error:
-            self._stopped.set()
-            self._on_broken(error)
+            self._on_broken(error)  # and no close: it would write and sync on a disk that has failed
             raise
+        finally:
+            self._stopped.set()
 
     def _serve(self, store: Store, stop: threading.Event) -> None:
         while not (stop.is_set() and self._inbox.empty()):
@@ -107,7 +114,7 @@ class Till:
             group = [first, *self._waiting()]
             self._commit(store, group)
             for request in group:
-                request.answered.set()
+                request.answered()
             self._on_commit()
 
     def _waiting(self) -> list[_Request[object]]:

@@ -13,7 +13,8 @@ from drivers.session import Session
 
 
 class Bus:
-    """Several sessions on one wire. `gap_ms` is the quiet time after a write that nobody answers."""
+    """Several sessions on one wire. `gap_ms` of quiet part a question nobody answers, or the last byte
+    heard, from the next question: a session knows only its own bytes (Modbus RTU wants 3.5 characters)."""
 
     def __init__(self, sessions: Sequence[Session], gap_ms: int = 10) -> None:
         assert sessions, "a bus needs at least one device"
@@ -27,6 +28,7 @@ class Bus:
         self._own: Counter[str] = Counter()
 
     def receive(self, data: bytes, now: Monotonic) -> None:
+        self._quiet_until = Monotonic(now + self._gap_ms)
         if self._asker is None:
             self._own["UNASKED_BYTES"] += len(data)
             return

@@ -24,7 +24,7 @@ HQ_UP = f"{ROOT}/+/up/+"
 HQ_RPC = f"{ROOT}/+/rpc/+"
 HQ_STATE = f"{ROOT}/+/state"
 HQ_UP_SHARED = f"$share/{HQ_GROUP}/{HQ_UP}"
-HQ_RPC_SHARED = f"$share/{HQ_GROUP}/{HQ_RPC}"
+HQ_RPC_SHARED = f"$share/{HQ_GROUP}-rpc/{HQ_RPC}"
 
 
 def is_station_name(text: str) -> bool:

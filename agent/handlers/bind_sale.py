@@ -155,8 +155,9 @@ def _whose(fact: Fact, sale: PosSale | None, tx: Transaction, at: Instant) -> Bi
     )
     credential = fact.credential or (sale.credential if sale else "")
     shown = [credential] if credential else tx.presentations.of_fact(fact.fact_id)
-    members = {known.member for one in shown if (known := tx.members.with_credential(one))}
-    unknown = [one for one in shown if tx.members.with_credential(one) is None]
+    whose = {one: tx.members.with_credential(one) for one in shown}
+    members = {known.member for known in whose.values() if known}
+    unknown = [one for one, known in whose.items() if known is None]
     if not shown:
         return unbound
     if len(members) + len(unknown) > 1:

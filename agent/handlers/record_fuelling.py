@@ -1,7 +1,5 @@
 """A fuelling becomes a fact: always, odd or not, and never twice (decisions.md 2, 3)."""
 
-from dataclasses import asdict
-
 from agent.clock import Instant
 from agent.handlers import bind_sale, metering
 from agent.handlers.event_time import EventTime, clock_offset_ms, event_time
@@ -25,19 +23,19 @@ def record_fuelling(
     device_key = site.devices.get((line, fuelling.address), f"{line}:{fuelling.address}")
     meter = tx.meters.get(device_key, fuelling.nozzle)
     epoch = metering.device_epoch(fuelling, meter)
-    known = _heard_before(fuelling, device_key, epoch, tx, site)
+    fact_id = _fact_id(fuelling, device_key, epoch, site)
+    known = _heard_before(fact_id, fuelling, device_key, epoch, tx, site)
     if known is not None:
         return Told(Answer(Outcome.REPEATED, durable=True, fact_id=ids.text(known.fact_id)))
 
     metered = metering.metering(fuelling, meter, epoch)
     flags, scale = metering.arithmetic(fuelling)
     place = site.places.get((device_key, fuelling.nozzle), UNCONFIGURED)
-    fact_id = _fact_id(fuelling, device_key, epoch, site)
     meter = metering.next_meter(fuelling, meter, device_key, epoch, fact_id, scale)
     withheld = (metering.WRONG_SCALE,) if metering.withholds(meter) else ()
     flags = (*fuelling.flags, *metered.flags, *flags, *withheld, *_oddities(place, credential))
     when = event_time(fuelling.device_time, seen, tx.meters.clock_offset_ms(device_key), site.zone)
-    fact = _fact(fuelling, device_key, place, metered, when, flags, credential or "", tx, site, at)
+    fact = _fact(fact_id, fuelling, device_key, place, metered, when, flags, credential or "", tx, at)
     _book(fact, tx)
     tx.meters.keep(meter)
     _learn_clock(fuelling, seen, device_key, tx, site)
@@ -48,14 +46,14 @@ def record_fuelling(
 
 
 def _heard_before(
-    fuelling: Fuelling, device_key: str, epoch: int, tx: Transaction, site: Site
+    fact_id: bytes, fuelling: Fuelling, device_key: str, epoch: int, tx: Transaction, site: Site
 ) -> Fact | None:
     """The fact of this very record, if it was booked before.
 
     A device that keeps numbered records may be read again from further back: then the totalizer
     goes back too, and the record is looked for in every incarnation before.
     """
-    if known := tx.facts.get(_fact_id(fuelling, device_key, epoch, site)):
+    if known := tx.facts.get(fact_id):
         return known
     if fuelling.hand_over is not HandOver.BUFFERED:
         return None
@@ -66,8 +64,13 @@ def _heard_before(
 
 
 def _fact_id(fuelling: Fuelling, device_key: str, epoch: int, site: Site) -> bytes:
+    raw = fuelling.raw
     return ids.fuelling_id(
-        site.station, device_key, fuelling.nozzle, epoch, fuelling.sequence_no, **asdict(fuelling.raw)
+        *(site.station, device_key, fuelling.nozzle, epoch, fuelling.sequence_no),
+        totalizer_after=raw.totalizer_after,
+        volume=raw.volume,
+        amount=raw.amount,
+        unit_price=raw.unit_price,
     )
 
 
@@ -77,6 +80,7 @@ def _oddities(place: Place, credential: str | None) -> tuple[str, ...]:
 
 
 def _fact(
+    fact_id: bytes,
     fuelling: Fuelling,
     device_key: str,
     place: Place,
@@ -85,11 +89,10 @@ def _fact(
     flags: tuple[str, ...],
     credential: str,
     tx: Transaction,
-    site: Site,
     at: Instant,
 ) -> Fact:
     return Fact(
-        fact_id=_fact_id(fuelling, device_key, metered.device_epoch, site),
+        fact_id=fact_id,
         kind="fuelling",
         point=place.point,
         device_key=device_key,

@@ -1,7 +1,8 @@
 """Awards, the lots they opened, and what each member has earned per day and month."""
 
 import sqlite3
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from agent.points.lots import Lot, LotState
 
@@ -23,9 +24,11 @@ class StoredAward:
     stream_seq: int
 
 
-_COLUMNS = ", ".join(field.name for field in fields(StoredAward))
+_NAMES = tuple(field.name for field in fields(StoredAward))
+_ROW = attrgetter(*_NAMES)
+_COLUMNS = ", ".join(_NAMES)
 _OF_FACT = f"SELECT {_COLUMNS} FROM award WHERE fact_id = ?"
-_ADD = f"INSERT INTO award ({_COLUMNS}) VALUES ({', '.join('?' * len(fields(StoredAward)))})"
+_ADD = f"INSERT INTO award ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))})"
 _USED = "SELECT minor FROM usage WHERE member = ? AND period = ?"
 _USE = """
 INSERT INTO usage (member, period, minor) VALUES (?, ?, ?)
@@ -49,7 +52,7 @@ class Awards:
         return StoredAward(*row) if row else None
 
     def add(self, award: StoredAward) -> None:
-        self._connection.execute(_ADD, astuple(award))
+        self._connection.execute(_ADD, _ROW(award))
 
     def used_minor(self, member: str, period: str) -> int:
         """Points this station awarded the member in a business day or month, refunds not given back."""

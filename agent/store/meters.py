@@ -1,7 +1,8 @@
 """What the station remembers of every meter and device clock between two fuellings."""
 
 import sqlite3
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Meter:
     wrong_scale_in_row: int = 0
 
 
+_ROW = attrgetter(*(field.name for field in fields(Meter)))
 _METER = """
 SELECT device_key, nozzle, device_epoch, totalizer_after_ml, last_fact_id,
        wrong_scale_factor, wrong_scale_in_row
@@ -40,7 +42,7 @@ class Meters:
         return Meter(*row) if row else None
 
     def keep(self, meter: Meter) -> None:
-        self._connection.execute(_KEEP, astuple(meter))
+        self._connection.execute(_KEEP, _ROW(meter))
 
     def clock_offset_ms(self, device_key: str) -> int | None:
         """Device clock minus ours at its last fuelling that we watched; None if never measured."""

@@ -20,7 +20,7 @@ from sync.refusal import Refusal
 from sync.tls import BrokerAddress, TlsFiles, client_context
 from sync.wire import CONTENT_TYPE
 
-SHARED = (topics.HQ_UP_SHARED, f"$share/{topics.HQ_GROUP}-rpc/{topics.HQ_RPC}", topics.HQ_STATE)
+SHARED = (topics.HQ_UP_SHARED, topics.HQ_RPC_SHARED, topics.HQ_STATE)
 """One group per filter: iotcore 0.4.0 loses messages where two filters share a group's name, [tried]."""
 PLAIN = (topics.HQ_UP, topics.HQ_RPC, topics.HQ_STATE)
 

@@ -48,7 +48,7 @@ class Station:
         nozzle, point = rng.choice((("08", "3"), ("09", "4")))
         volume_ml = 1_000 + 10 * self.sold
         amount_fen = (volume_ml * PRICE_MILLI + 5_000) // 10_000
-        self.forecourt._cbc.act(lambda device: device.sell(nozzle, volume_ml, amount_fen, PRICE_MILLI))
+        self.forecourt.concentrator.act(lambda device: device.sell(nozzle, volume_ml, amount_fen, PRICE_MILLI))
         credential = rng.choice(MEMBERS)[2]
         sale_id = f"s{self.sold:05d}"
         self.forecourt.pos.act(lambda pos: pos.pay(sale_id, point, amount_fen, "cash", (), credential))

@@ -80,15 +80,15 @@ class Forecourt:
         rtu = ModbusSimulator("2", ModbusOptions(map="compac-c5000", transport="rtu"))
         self._tcp = SimulatorOnTcp(tcp, clock)
         self._rtu = SimulatorOnPty(rtu, clock, directory / "rtu")
-        self._cbc = SimulatorOnPty(CompanytecSimulator(), clock, directory / "cbc")
+        self.concentrator = SimulatorOnPty(CompanytecSimulator(), clock, directory / "cbc")
         self.pos = SimulatorOnPty(
             PosSimulator(PosLinkOptions(register_id=REGISTER)), clock, directory / "pos"
         )
         self.pumps: tuple[Pump, ...] = (
             _ModbusPump("1", self._tcp, clock),
             _ModbusPump("2", self._rtu, clock),
-            _ConcentratorPump("3", "08", self._cbc),
-            _ConcentratorPump("4", "09", self._cbc),
+            _ConcentratorPump("3", "08", self.concentrator),
+            _ConcentratorPump("4", "09", self.concentrator),
         )
 
     @property
@@ -96,7 +96,7 @@ class Forecourt:
         return _WIRING.format(
             tcp=self._tcp.device,
             rtu=self._rtu.path,
-            cbc=self._cbc.path,
+            cbc=self.concentrator.path,
             pos=self.pos.path,
             register=REGISTER,
         )
@@ -108,11 +108,11 @@ class Forecourt:
             for key, stage in (("disp-1", self._tcp), ("disp-2", self._rtu))
             for sale in stage.act(lambda device: list(device.truth))
         ]
-        records = self._cbc.act(lambda device: list(device.concentrator.sold))
+        records = self.concentrator.act(lambda device: list(device.concentrator.sold))
         return modbus + [Sold("cbc", record.volume_ml, record.amount_fen) for record in records]
 
     def close(self) -> None:
-        for stage in (self._tcp, self._rtu, self._cbc, self.pos):
+        for stage in (self._tcp, self._rtu, self.concentrator, self.pos):
             stage.close()
 
 

@@ -126,10 +126,10 @@ WIRES = {"tcp": tcp_port, "rtu": tty_port}
 class Station:
     """The production line with our session on it, and a till that keeps the fuellings."""
 
-    def __init__(self, port: Callable[[], Port], **options: object) -> None:
+    def __init__(self, port: Callable[[], Port], refusals: int = 0, **options: object) -> None:
         chosen = DRIVER.options.model_validate({"poll_ms": 50, "baud": 115_200, **options})
         self.fuellings: list[Fuelling] = []
-        self.refusals_left = 0
+        self.refusals_left = refusals
         self._stop = threading.Event()
         session = DRIVER.open_session(str(UNIT), chosen)
         self.line = Line("modbus", port, session, self._report, clock, random.Random(1))
@@ -227,9 +227,8 @@ def test_nothing_is_written_while_the_till_refuses() -> None:
     foreign.put(0, 1, 0)
     with (
         tcp_port(foreign) as port,
-        Station(port, map="ring-buffer", transport="tcp") as station,
+        Station(port, refusals=1_000, map="ring-buffer", transport="tcp") as station,
     ):
-        station.refusals_left = 1_000
         wait_until(lambda: station.refusals_left < 999)
         assert foreign.written == []
         station.refusals_left = 0

@@ -74,7 +74,7 @@ def test_two_sales_in_one_millisecond_are_two_facts(station):
             device.sell(nozzle, 20_000, 15_700, PRICE_MILLI)
 
     for _ in range(10):
-        station.forecourt._cbc.act(twice)
+        station.forecourt.concentrator.act(twice)
     result = station.settle(within_s=60)
     assert result.problems == []
     assert result.sales == result.hq_facts == 30

@@ -81,3 +81,14 @@ def test_counters_are_added_up() -> None:
     assert bus.counters()["HEARD"] >= 6
     bus.disconnected(Monotonic(1_000))
     assert not bus.awaiting()
+
+
+def test_the_next_question_waits_for_quiet_after_the_last_byte_heard() -> None:
+    bus = Bus([Addressed(address, BlueprintOptions()) for address in "12"], gap_ms=10)
+    assert bus.bytes_to_send(Monotonic(0))[:1] == b"1"
+    bus.receive(BlueprintSimulator().bytes_to_send(Monotonic(0)) or b"noise", Monotonic(900))
+    bus.handle_timer(Monotonic(905))
+    assert not bus.awaiting()
+    assert bus.bytes_to_send(Monotonic(905)) == b""
+    assert bus.next_timer() == Monotonic(910)
+    assert bus.bytes_to_send(Monotonic(910))[:1] == b"2"

@@ -1,0 +1,78 @@
+"""`forecourt device`: the drivers there are, and a simulated device to try a station with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli.exits import Exit
+from agent.cli.render import as_json, fail, table
+from agent.cli.station import JsonOption
+
+app = typer.Typer(no_args_is_help=True, help="Drivers, and simulated devices.")
+
+
+@app.command("list")
+def list_drivers(json_output: JsonOption = False) -> None:
+    """Every driver: what it speaks, its hand-over, its grade and what vouches for it."""
+    from drivers import catalogue
+
+    drivers = catalogue.all()
+    if json_output:
+        rows = [
+            {
+                "name": driver.name,
+                "title": driver.title,
+                "hand_over": driver.hand_over.value if driver.hand_over else None,
+                "grade": driver.grade.value,
+                "evidence": driver.evidence,
+            }
+            for driver in drivers
+        ]
+        as_json({"ok": True, "drivers": rows})
+        return
+    table(
+        ("driver", "hand-over", "grade", "speaks", "evidence"),
+        ((d.name, d.hand_over or "POS", d.grade.value, d.title, d.evidence) for d in drivers),
+    )
+    typer.echo("\nhand-over: A kept until acknowledged, B last sale stays readable, C counter only")
+
+
+@app.command()
+def simulate(
+    protocol: Annotated[str, typer.Argument(help="A driver's name, see `device list`.")],
+    port: Annotated[
+        Path | None,
+        typer.Option(
+            help="A serial port to speak on; where nothing is yet, a link to a new pseudo-terminal."
+        ),
+    ] = None,
+    tcp: Annotated[bool, typer.Option("--tcp", help="Listen on a free TCP port of 127.0.0.1.")] = False,
+    address: Annotated[str, typer.Option(help="The device's address on the line.")] = "1",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="As in [line.device.options]; repeat."),
+    ] = None,
+    nozzle: Annotated[str, typer.Option(help="The nozzle that sells, as the device numbers it.")] = "",
+    sell: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LITRES,AMOUNT,PRICE", help="A sale, such as 30.12,236.44,7.85; repeat."),
+    ] = None,
+    every: Annotated[int, typer.Option(min=0, help="Seconds between sales; over and over if not 0.")] = 0,
+    baud: Annotated[int, typer.Option(help="Speed of a serial port.")] = 9600,
+) -> None:
+    """Be a device until Ctrl-C. The first line printed is what belongs into `port` of the settings.
+
+    Without --sell the sales (for pos_link: the cashier's actions) are typed, one a line.
+    """
+    from agent.cli.simulation import Refused, Simulation
+
+    try:
+        simulation = Simulation(protocol, address, option or [], nozzle, typer.echo)
+        plan = [simulation.sale(text) for text in sell or []]
+        place = simulation.place(port, baud, tcp=tcp)
+    except Refused as error:
+        code = Exit.DEVICE if error.of_device else Exit.USAGE
+        fail(code, error.code, str(error))
+    typer.echo(place)
+    simulation.run(plan, every)

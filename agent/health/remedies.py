@@ -1,0 +1,57 @@
+"""What a technician does about each finding of the probes, by its code.
+
+Codes that come from a door (a port, a TLS file, a setting) bring their own remedy from there.
+"""
+
+from types import MappingProxyType
+
+ASK_BROKER = "ask whoever runs the broker; its log names the client id and the reason"
+"""For every refusal by a broker that has no remedy of its own."""
+
+REMEDIES = MappingProxyType(
+    {
+        # station
+        "NAME_TAKEN": "reinstall forecourt-agent into a virtual environment of its own",
+        "NOT_INSTALLED": "install it with `make venv`, or from the package",
+        "AGENT_NOT_RUNNING": "`systemctl start forecourt`; `journalctl -u forecourt` says why it ended",
+        "SOCKET_FORBIDDEN": "join the group forecourt, or use sudo",
+        "SECRET_UNSEEN": "nothing, if the unit loads it as a credential (systemd/README.md)",
+        "CLOCK_BELOW_FLOOR": "set the clock (`timedatectl`), then its battery: points earned now are dated wrong",
+        "CLOCK_UNTRUSTED": "the clock was stepped: let a time service run (`timedatectl set-ntp true`)",
+        "CLOCK_NOT_SYNCED": "let a time service run (`timedatectl set-ntp true`) and let UDP 123 out",
+        "CLOCK_DIFFERS": "compare both clocks with a watch; `timedatectl set-ntp true` here",
+        # devices
+        "PORT_CLOSED": "check cable, converter and the port in the settings",
+        "DEVICE_SILENT": "check power, cable and address of the device, and speed and parity of the line",
+        "NOT_HEARD_YET": "wait a minute and ask again",
+        "POS_QUIET": "nothing, if the register is off; else check its cable and its loyalty link",
+        # store
+        "DATABASE_MISSING": "start the agent: it makes the database",
+        "DATABASE_UNREADABLE": "use sudo; keep a copy of the state directory before anything else is tried",
+        "CHAIN_BROKEN": "change nothing, keep a copy of the state directory, tell headquarters; "
+        "`forecourt store verify` lists every finding",
+        "DISK_LOW": "free space: old logs first (`journalctl --vacuum-size=200M`), never the state directory",
+        "SQLITE_WAL_RESET": "nothing: only one process writes, and it holds a lock; "
+        "take 3.51.3 or newer when the system offers it",
+        # headquarters
+        "NAME_NOT_FOUND": "check the name in hq.brokers and the name server (`resolvectl query NAME`)",
+        "CONNECTION_REFUSED": "the machine answers, the broker does not: check its port and that it runs",
+        "CONNECT_TIMEOUT": "check the router, the SIM and that the firewall lets this port out",
+        "NETWORK_ERROR": "check network cable, router and SIM",
+        "TLS_FAILED": "check that the port speaks TLS, and the clock",
+        "CERTIFICATE_REFUSED": "check hq.ca_file, the broker's name, and the clock",
+        "CERTIFICATE_EXPIRED": "get a new certificate from headquarters; check the clock",
+        "CERTIFICATE_EXPIRES": "get a new certificate from headquarters in time",
+        "CERTIFICATE_NOT_YET": "check the clock: the certificate is not valid yet",
+        "CONNECTION_LOST": "the broker hung up: with certificates it then usually refuses ours; see its log",
+        "PROTOCOL_ERROR": "check that an MQTT 5 broker listens there, and nothing else",
+        "NO_CONNACK": "an open port is no broker: check that MQTT 5 is switched on there",
+        "NO_PUBACK": "the broker takes connections and no messages: see its log and its disk",
+        "NOT_AUTHORIZED": "the broker's access list must let this station write its own topics",
+        "CLIENT_IDENTIFIER_NOT_VALID": "let the broker also accept this client id; only doctor uses it",
+        "STREAM_HALTED": "headquarters and station disagree about the past: tell headquarters, change nothing",
+        "HQ_SILENT": "nothing is lost, rows wait here; look at the findings about the broker, "
+        "then ask headquarters whether its receiver runs",
+        "HQ_WAITING": "nothing is lost; it goes on when the agent runs",
+    }
+)
