@@ -132,8 +132,8 @@ class CourierLoop:
         now, seen = self._clock(), self._seen
         return CourierStatus(
             mode=seen.phase,
-            mode_for_ms=now - seen.since,
-            hq_age_ms=None if seen.heard_at is None else now - seen.heard_at,
+            mode_for_ms=now - seen.since_ms,
+            hq_age_ms=None if seen.heard_at_ms is None else now - seen.heard_at_ms,
             hq_clock_offset_ms=self._offset_ms,
             outstanding=seen.outstanding,
             refused=seen.refused,

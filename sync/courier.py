@@ -214,8 +214,8 @@ class Courier:
     def snapshot(self) -> Snapshot:
         return Snapshot(
             phase=self._phase,
-            since=self._since,
-            heard_at=self._heard_at,
+            since_ms=self._since,
+            heard_at_ms=self._heard_at,
             outstanding=self._outstanding(),
             refused=MappingProxyType(dict(self._refused)),
             halted=MappingProxyType({name: lane.halted for name, lane in self._lanes.items() if lane.halted}),

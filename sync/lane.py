@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 class Lane:
     """One stream: HQ has `acked`, we send `next_seq` next, `last_seq` is the newest row.
 
-    `unanswered` holds the last seq of each batch that is out. `since` is when this lane last moved.
+    `unanswered` holds the last seq of each batch that is out. `since_ms` is when this lane last moved.
     """
 
     acked: int
     next_seq: int
     last_seq: int = 0
     unanswered: deque[int] = field(default_factory=deque)
-    since: int = 0
+    since_ms: int = 0
     fruitless: int = 0
     halted: str = ""
 
@@ -27,7 +27,7 @@ class Lane:
     def sent(self, last_seq: int, now: int) -> None:
         """A batch up to `last_seq` is out."""
         if not self.unanswered:
-            self.since = now
+            self.since_ms = now
         self.unanswered.append(last_seq)
         self.next_seq = last_seq + 1
 
@@ -35,7 +35,7 @@ class Lane:
         """HQ acknowledged something new."""
         self.acked = acked
         self.next_seq = max(self.next_seq, acked + 1)
-        self.since, self.fruitless = now, 0
+        self.since_ms, self.fruitless = now, 0
         while self.unanswered and self.unanswered[0] <= acked:
             self.unanswered.popleft()
 
@@ -44,7 +44,7 @@ class Lane:
         if acked > self.acked:
             self.fruitless = 0
         self.halted = ""
-        self.since = now
+        self.since_ms = now
         self.go_back(acked)
 
     def halt(self, reason: str) -> None:
@@ -54,7 +54,7 @@ class Lane:
 
     def silent_at(self, silence_ms: int, longest_ms: int) -> int:
         """When HQ has been silent too long about what is out; patience doubles per fruitless round."""
-        return self.since + min(silence_ms << min(self.fruitless, 16), longest_ms)
+        return self.since_ms + min(silence_ms << min(self.fruitless, 16), longest_ms)
 
     @property
     def has_rows(self) -> bool:

@@ -82,11 +82,11 @@ Step = SendState | SendHello | Fetch | Leave
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`heard_at` is when HQ's last verified word came; `halted` says which streams stopped and why."""
+    """`heard_at_ms` is when HQ's last verified word came; `halted` says which streams stopped and why."""
 
     phase: Phase
-    since: int
-    heard_at: int | None
+    since_ms: int
+    heard_at_ms: int | None
     outstanding: int
     refused: Mapping[str, int]
     halted: Mapping[str, str]

@@ -1,13 +1,18 @@
 """`forecourt device`: the drivers there are, and a simulated device to try a station with."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agent.cli.exits import Exit
 from agent.cli.render import as_json, fail, table
 from agent.cli.station import JsonOption
+
+if TYPE_CHECKING:
+    from drivers.driver import Driver
+    from drivers.session import Simulator
 
 app = typer.Typer(no_args_is_help=True, help="Drivers, and simulated devices.")
 
@@ -65,14 +70,51 @@ def simulate(
 
     Without --sell the sales (for pos_link: the cashier's actions) are typed, one a line.
     """
-    from agent.cli.simulation import Refused, Simulation
+    from agent.cli.simulation import SELLS, Simulation, open_stage
+    from agent.cli.typed import Mistyped, driver_options, wish
+    from agent.clock import SystemClock
+    from drivers.ports import PortRefused
+
+    clock = SystemClock()
+    try:
+        driver, simulator = _simulator(protocol, address, driver_options(option or []))
+        plan = [wish(text) for text in sell or []]
+    except Mistyped as error:
+        fail(Exit.USAGE, error.code, str(error))
+    if plan and protocol not in SELLS:
+        fail(Exit.USAGE, "NO_SALES", f"{protocol} sells nothing by itself: type what shall happen")
+    if tcp and port is not None:
+        fail(Exit.USAGE, "TWO_PLACES", "choose --port or --tcp")
+    try:
+        stage, place = open_stage(simulator, clock.monotonic_ms, port, baud, tcp=tcp)
+    except PortRefused as refusal:
+        fail(Exit.DEVICE, refusal.code, f"{refusal.device}: {refusal.remedy}")
+    except OSError as denied:
+        fail(Exit.DEVICE, "PORT_FAILED", f"{port}: {denied.strerror}")
+    _say(place)
+    Simulation(driver, stage, nozzle, clock, _say).run(plan, every)
+
+
+def _say(text: str) -> None:
+    """Each line at once, also into a pipe."""
+    typer.echo(text)
+    sys.stdout.flush()
+
+
+def _simulator(protocol: str, address: str, options: dict[str, Any]) -> "tuple[Driver, Simulator]":
+    from pydantic import ValidationError
+
+    from agent.cli.typed import Mistyped
+    from drivers import catalogue
 
     try:
-        simulation = Simulation(protocol, address, option or [], nozzle, typer.echo)
-        plan = [simulation.sale(text) for text in sell or []]
-        place = simulation.place(port, baud, tcp=tcp)
-    except Refused as error:
-        code = Exit.DEVICE if error.of_device else Exit.USAGE
-        fail(code, error.code, str(error))
-    typer.echo(place)
-    simulation.run(plan, every)
+        driver = catalogue.find(protocol)
+        return driver, driver.open_simulator(address, driver.options.model_validate(options))
+    except catalogue.UnknownDriver as unknown:
+        raise Mistyped("UNKNOWN_DRIVER", str(unknown)) from unknown
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "all"
+        raise Mistyped("DRIVER_OPTION", f"--option {where}: {first['msg']}; see drivers/README.md") from error
+    except ValueError as error:
+        raise Mistyped("DRIVER_ADDRESS", f"address {address}: {error}") from error

@@ -88,6 +88,7 @@ class _Visit:
         self._settings = settings
         self._parts = parts
         self._clock = SystemClock()
+        self._socket_forbidden = False
 
     def findings(self, *, publish: bool) -> list["Finding"]:
         from agent.health.findings import Finding
@@ -110,6 +111,7 @@ class _Visit:
 
         path = self._settings.station.control_socket
         if (forbidden := socket_is_closed_to_us(path)) is not None:
+            self._socket_forbidden = True
             return forbidden, None
         status = ask(path, {"verb": "status"})
         return agent_process(status, path), status
@@ -122,8 +124,8 @@ class _Visit:
         from agent.identity import jitter_source
         from drivers.ports import open_port
 
-        if self._parts is None:
-            return []
+        if self._parts is None or self._socket_forbidden:
+            return []  # nothing to speak with; or an agent that we cannot ask may hold the ports
         if status is not None:
             return lines.from_status(status["lines"], self._parts.pos_lines)
         wires = [

@@ -1,52 +1,53 @@
 """A simulated device on a real port, and a person or a schedule that makes it sell."""
 
-import json
-import re
+import os
 import select
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from agent.cli.typed import CASHIER_FORMS, SALE_FORM, Mistyped, Wish, cashier, wish
 from agent.clock import SystemClock
-from drivers import catalogue
-from drivers.events import Credential, CredentialKind
-from drivers.ports import Port, PortRefused, PortSpec, open_port
-from drivers.pos_link.simulator import PosSimulator
+from drivers.driver import Driver
+from drivers.events import Answer, Monotonic
+from drivers.ports import Port, PortSpec, open_port
 from drivers.stage import SimulatorOnPty, SimulatorOnTcp, _Stage
 
-POS_VERBS = """\
-present POINT KIND VALUE | pay SALE POINT AMOUNT TENDER [KIND VALUE] | identify SALE KIND VALUE
-choose SALE FACT | refund REFUND SALE AMOUNT      KIND: card, phone_code, plate or tag"""
-SELL_LINE = "LITRES,AMOUNT,PRICE such as 30.12,236.44,7.85"
+FLOWS_MS = 1_500
+"""Long enough that a poll sees fuel flow."""
+_LOOK_EVERY_S = 0.2
+_CHUNK = 4_096
+
+Sell = Callable[[Any, str, Wish, Monotonic], object]
+"""(simulator, nozzle, wish, now): each device's own way to sell."""
 
 
-class Refused(Exception):
-    """What was asked for cannot be done. `of_device`: because of the port, not of the wish."""
-
-    def __init__(self, code: str, text: str, *, of_device: bool = False) -> None:
-        super().__init__(text)
-        self.code, self.of_device = code, of_device
+def _sell_companytec(device: Any, nozzle: str, sale: Wish, now: Monotonic) -> None:
+    device.sell(nozzle or "04", sale.volume_ml, sale.amount_fen, sale.price_milli)
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One sale that the device shall make."""
+def _sell_modbus(device: Any, nozzle: str, sale: Wish, now: Monotonic) -> None:
+    device.sell(sale.volume_ml, sale.amount_fen, sale.price_milli, now, FLOWS_MS)
 
-    volume_ml: int
-    amount_fen: int
-    price_milli: int
+
+def _sell_blueprint(device: Any, nozzle: str, sale: Wish, now: Monotonic) -> None:
+    device.sell(nozzle or "01", sale.volume_ml // 10, sale.amount_fen, sale.price_milli // 10)
+
+
+SELLS: dict[str, Sell] = {
+    "blueprint": _sell_blueprint,
+    "companytec": _sell_companytec,
+    "modbus": _sell_modbus,
+}
 
 
 class SimulatorOnPort(_Stage[Any]):
     """On a serial port of this machine: a bench with two converters and a crossed cable."""
 
-    def __init__(self, simulator: Any, clock: Callable[[], Any], port: Port) -> None:
+    def __init__(self, simulator: Any, clock: Callable[[], Monotonic], port: Port) -> None:
         super().__init__(simulator, clock)
         self._port = port
         self._thread.start()
@@ -58,157 +59,103 @@ class SimulatorOnPort(_Stage[Any]):
         return self._port.fileno()
 
 
-Sell = Callable[[Any, str, Wish, Any], object]
-"""(simulator, nozzle, wish, now): each device's own way to sell."""
+def open_stage(
+    simulator: Any, clock: Callable[[], Monotonic], port: Path | None, baud: int, *, tcp: bool
+) -> tuple[_Stage[Any], str]:
+    """The device's place, and what belongs into `port` of the settings to find it there.
 
-_SELLS: dict[str, tuple[str, Sell]] = {
-    "companytec": (
-        "04",
-        lambda device, nozzle, w, _: device.sell(nozzle, w.volume_ml, w.amount_fen, w.price_milli),
-    ),
-    "modbus": (
-        "1",
-        lambda device, _, w, now: device.sell(w.volume_ml, w.amount_fen, w.price_milli, now, FLOWS_MS),
-    ),
-    "blueprint": (
-        "01",
-        lambda device, nozzle, w, _: device.sell(
-            nozzle, w.volume_ml // 10, w.amount_fen, w.price_milli // 10
-        ),
-    ),
-}
-FLOWS_MS = 1_500
-"""Long enough that a poll sees fuel flow."""
+    A `port` that exists is a serial port; else it becomes a link to a new pseudo-terminal. Raises
+    `PortRefused` and OSError.
+    """
+    if tcp:
+        on_tcp = SimulatorOnTcp(simulator, clock)
+        return on_tcp, on_tcp.device
+    if port is not None and port.exists() and not port.is_symlink():
+        return SimulatorOnPort(simulator, clock, open_port(PortSpec(str(port), baud))), str(port)
+    on_pty = SimulatorOnPty(simulator, clock, port)
+    return on_pty, on_pty.path
 
 
 class Simulation:
-    """`say` gets everything that a person should read. Raises `Refused` for what cannot be."""
+    """Sells the plan (over and over with `every_s`) and what is typed, until SIGINT or SIGTERM."""
 
     def __init__(
-        self, protocol: str, address: str, options: Sequence[str], nozzle: str, say: Callable[[str], object]
+        self,
+        driver: Driver,
+        stage: _Stage[Any],
+        nozzle: str,
+        clock: SystemClock,
+        say: Callable[[str], object],
     ) -> None:
-        try:
-            driver = catalogue.find(protocol)
-            checked = driver.options.model_validate(dict(map(_option, options)))
-            self._simulator: Any = driver.open_simulator(address, checked)
-        except catalogue.UnknownDriver as error:
-            raise Refused("UNKNOWN_DRIVER", str(error)) from error
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "options"
-            raise Refused("DRIVER_OPTION", f"--option {where}: {first['msg']}") from error
-        except ValueError as error:
-            raise Refused("DRIVER_OPTION", f"{protocol} at address {address}: {error}") from error
-        usual_nozzle, self._sell = _SELLS.get(protocol, ("", None))
-        self._nozzle = nozzle or usual_nozzle
-        self._is_pos = driver.hand_over is None
-        self._protocol = protocol
+        self._stage = stage
+        self._nozzle = nozzle
+        self._clock = clock
         self._say = say
-        self._clock = SystemClock().monotonic_ms
-        self._stage: _Stage[Any] | None = None
-        self._told: set[int] = set()
-
-    def sale(self, text: str) -> Wish:
-        """ "30.12,236.44,7.85": litres, amount and price of a litre."""
-        if self._sell is None:
-            raise Refused("NO_SALES", f"{self._protocol} is not made to sell from here; use --help")
-        found = re.fullmatch(r"([0-9]+(?:\.[0-9]{1,3})?),([0-9]+(?:\.[0-9]{1,2})?),([0-9]+(?:\.[0-9]{1,3})?)", text)
-        if found is None:
-            raise Refused("BAD_SALE", f"{text}: write {SELL_LINE}")
-        return Wish(_scaled(found[1], 3), _scaled(found[2], 2), _scaled(found[3], 3))
-
-    def place(self, port: Path | None, baud: int, *, tcp: bool) -> str:
-        """Put the device somewhere; returns what belongs into `port` of the settings."""
-        if tcp and port is not None:
-            raise Refused("TWO_PLACES", "choose --port or --tcp")
-        if tcp:
-            on_tcp = SimulatorOnTcp(self._simulator, self._clock)
-            self._stage = on_tcp
-            return on_tcp.device
-        if port is not None and port.exists() and not port.is_symlink():
-            try:
-                self._stage = SimulatorOnPort(
-                    self._simulator, self._clock, open_port(PortSpec(str(port), baud))
-                )
-            except PortRefused as refusal:
-                raise Refused(refusal.code, str(refusal), of_device=True) from refusal
-            return str(port)
-        try:
-            on_pty = SimulatorOnPty(self._simulator, self._clock, port)
-        except OSError as error:
-            raise Refused("PORT_FAILED", f"{port}: {error.strerror}", of_device=True) from error
-        self._stage = on_pty
-        return on_pty.path
+        self._is_pos = driver.hand_over is None
+        self._sell = SELLS.get(driver.name)
+        self._told: dict[int, Answer] = {}
+        self._shown_count = 0
 
     def run(self, plan: Sequence[Wish], every_s: int) -> None:
-        """Sell the plan (over and over with `every_s`), then what is typed, until SIGINT or SIGTERM."""
-        assert self._stage is not None
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
+        seller = threading.Thread(target=self._follow, args=(plan, every_s, stop), name="seller")
+        seller.start()
         try:
-            self._follow(plan, every_s, stop)
             self._listen(stop)
         finally:
+            stop.set()
+            seller.join()
             self._stage.close()
 
     def _follow(self, plan: Sequence[Wish], every_s: int, stop: threading.Event) -> None:
-        for index, wish in enumerate(plan):
-            if index and stop.wait(every_s or FLOWS_MS / 1000):
-                return
-            self._make(wish)
-        while plan and every_s:
-            for wish in plan:
-                if stop.wait(every_s):
+        pause_s = every_s or 2 * FLOWS_MS // 1_000
+        is_first = True
+        while plan and (is_first or every_s):
+            for sale in plan:
+                if not is_first and stop.wait(pause_s):
                     return
-                self._make(wish)
+                is_first = False
+                self._make(sale)
 
-    def _make(self, wish: Wish) -> None:
-        assert self._stage is not None
+    def _make(self, sale: Wish) -> None:
         assert self._sell is not None
-        sell = self._sell
-        self._stage.act(lambda device: sell(device, self._nozzle, wish, self._clock()))
-        self._say(f"sold {wish.volume_ml} ml for {wish.amount_fen} fen")
+        sell, now = self._sell, self._clock.monotonic_ms()
+        self._stage.act(lambda device: sell(device, self._nozzle, sale, now))
+        self._say(f"sold {sale.volume_ml} ml for {sale.amount_fen} fen")
 
     def _listen(self, stop: threading.Event) -> None:
         """Lines of the keyboard, or of a pipe, become sales or actions of the cashier."""
         if sys.stdin.isatty():
-            self._say(POS_VERBS if self._is_pos else SELL_LINE)
-        typed = True
+            self._say(CASHIER_FORMS if self._is_pos else SALE_FORM)
+        keyboard, rest = [sys.stdin.fileno()], b""
         while not stop.is_set():
-            readable, _, _ = select.select([sys.stdin] if typed else [], [], [], 0.2)
+            readable, _, _ = select.select(keyboard, [], [], _LOOK_EVERY_S)
             if readable:
-                line = sys.stdin.readline()
-                typed = bool(line)
-                self._take(line.strip())
-            self._show_answers()
+                typed = os.read(readable[0], _CHUNK)
+                keyboard = keyboard if typed else []
+                *lines, rest = (rest + typed).split(b"\n")
+                for line in lines:
+                    self._take(line.decode(errors="replace").strip())
+            if self._is_pos:
+                self._show_answers()
 
     def _take(self, line: str) -> None:
         try:
             if line and self._is_pos:
-                self._act(line.split())
-            elif line:
-                self._make(self.sale(line))
-        except Refused as error:
+                self._say(f"asked {self._stage.act(lambda pos: cashier(pos, line))}")
+            elif line and self._sell is not None:
+                self._make(wish(line))
+        except Mistyped as error:
             self._say(str(error))
 
-    def _act(self, words: list[str]) -> None:
-        assert self._stage is not None
-        try:
-            number = self._stage.act(lambda pos: _cashier(pos, words))
-        except (ValueError, IndexError) as error:
-            raise Refused("BAD_ACTION", f"{' '.join(words)}: write\n{POS_VERBS}") from error
-        self._say(f"asked {number}")
-
     def _show_answers(self) -> None:
-        if not self._is_pos:
-            return
-        assert self._stage is not None
         told, shown = self._stage.act(lambda pos: (dict(pos.told), [*pos.shown]))
-        for number in told.keys() - self._told:
-            answer = told[number].answer
-            candidates = "".join(f"\n  {c.fact_id} {c.volume_ml} ml" for c in answer.candidates)
+        for number in told.keys() - self._told.keys():
+            answer = self._told[number] = told[number].answer
+            candidates = "".join(f"\n  {c.fact_id}: {c.volume_ml} ml" for c in answer.candidates)
             self._say(f"answer {number}: {answer.outcome.value} {answer.reason} {answer.text}{candidates}")
-            self._told.add(number)
-        for notice in shown[len(shown) - max(0, len(shown) - self._shown_count()) :]:
-            self._say(f"shown: sale {notice.pos_sale_id}: {notice.text}")
+        for notice in shown[self._shown_count :]:
+            self._say(f"shown for {notice.pos_sale_id}: {notice.text}")
+        self._shown_count = len(shown)

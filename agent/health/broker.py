@@ -62,7 +62,7 @@ def reach(address: BrokerAddress) -> Finding:
         with socket.create_connection((address.host, address.port), TCP_WITHIN_S):
             return fine(Part.HQ, name, "connected")
     except ConnectionRefusedError as error:
-        return failure(Part.HQ, name, "CONNECTION_REFUSED", error.strerror)
+        return failure(Part.HQ, name, "CONNECTION_REFUSED", error.strerror or str(error))
     except TimeoutError:
         return failure(Part.HQ, name, "CONNECT_TIMEOUT", f"no answer within {TCP_WITHIN_S:.0f} s")
     except OSError as error:

@@ -24,10 +24,9 @@ def certificates(files: TlsFiles, wall_ms: int) -> list[Finding]:
 
 
 def _dates(name: str, path: Path, wall_ms: int) -> Finding:
-    """The first that is not valid, else the one that ends first. `path` was read a moment ago."""
-    every = [
-        _date(f"{name} {path}", one, wall_ms // 1000) for one in load_pem_x509_certificates(path.read_bytes())
-    ]
+    """The worst of the file's certificates. `path` was read a moment ago."""
+    chain = load_pem_x509_certificates(path.read_bytes())
+    every = [_date(f"{name} {path}", one, wall_ms // 1000) for one in chain]
     order = [Level.FAIL, Level.WARN, Level.OK]
     return min(every, key=lambda finding: order.index(finding.level))
 

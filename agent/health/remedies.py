@@ -16,7 +16,7 @@ REMEDIES = MappingProxyType(
         "AGENT_NOT_RUNNING": "`systemctl start forecourt`; `journalctl -u forecourt` says why it ended",
         "SOCKET_FORBIDDEN": "join the group forecourt, or use sudo",
         "SECRET_UNSEEN": "nothing, if the unit loads it as a credential (systemd/README.md)",
-        "CLOCK_BELOW_FLOOR": "set the clock (`timedatectl`), then its battery: points earned now are dated wrong",
+        "CLOCK_BELOW_FLOOR": "set the clock (`timedatectl`), see to its battery: sales are dated wrong",
         "CLOCK_UNTRUSTED": "the clock was stepped: let a time service run (`timedatectl set-ntp true`)",
         "CLOCK_NOT_SYNCED": "let a time service run (`timedatectl set-ntp true`) and let UDP 123 out",
         "CLOCK_DIFFERS": "compare both clocks with a watch; `timedatectl set-ntp true` here",
@@ -49,7 +49,7 @@ REMEDIES = MappingProxyType(
         "NO_PUBACK": "the broker takes connections and no messages: see its log and its disk",
         "NOT_AUTHORIZED": "the broker's access list must let this station write its own topics",
         "CLIENT_IDENTIFIER_NOT_VALID": "let the broker also accept this client id; only doctor uses it",
-        "STREAM_HALTED": "headquarters and station disagree about the past: tell headquarters, change nothing",
+        "STREAM_HALTED": "change nothing and tell headquarters: both ends hold different histories",
         "HQ_SILENT": "nothing is lost, rows wait here; look at the findings about the broker, "
         "then ask headquarters whether its receiver runs",
         "HQ_WAITING": "nothing is lost; it goes on when the agent runs",

@@ -262,7 +262,7 @@ def bundle_body(connection: sqlite3.Connection, bundle: str, version: int) -> by
 def outbox_items(connection: sqlite3.Connection, *, last: int, stream: str = "") -> list[OutboxItem]:
     """The last rows of one stream, or of all of them, newest first."""
     wanted = {"stream": stream, "last": last}
-    return [OutboxItem(*row[:5], bool(row[5])) for row in connection.execute(_OUTBOX, wanted)]
+    return [_outbox_item(row) for row in connection.execute(_OUTBOX, wanted)]
 
 
 def query(connection: sqlite3.Connection, sql: str) -> list[dict[str, object]]:
@@ -277,3 +277,8 @@ def query(connection: sqlite3.Connection, sql: str) -> list[dict[str, object]]:
 
 
 _ONLY_QUESTIONS = "PRAGMA query_only=ON"
+
+
+def _outbox_item(row: tuple[str, int, str, int, bytes, int]) -> OutboxItem:
+    stream, seq, kind, at_ms, body, acknowledged = row
+    return OutboxItem(stream, seq, kind, at_ms, body, bool(acknowledged))

@@ -11,7 +11,10 @@ UNITS = frozenset({"ml", "cl", "fen", "milli", "minor", "bp", "ms", "s", "minute
 BARE = {
     "places in an order": "seq no epoch version watermark number index ref id mid",
     "how many, said by the noun": "count left row limit most least window threshold maximum scale factor",
-    "how many, said by what happened": "acked booked counted fruitless linked outstanding refused waiting",
+    "how many, said by what happened": (
+        "acked booked bound counted fruitless linked lost outstanding "
+        "refused twice unanswered unbound waiting"
+    ),
     "fields of a calendar": "year month day hour minute second weekday birthday",
     "fields of a wire": "address baud bytesize code exception function port qos stopbits transaction unit",
     "ends of a ring": "read write",
@@ -19,7 +22,11 @@ BARE = {
 }
 """Last words that need no unit, and why. A new word here needs a reason that fits one of these."""
 
-WHOLE = {"wraps_at": "a raw count of the device, in whatever it counts"}
+WHOLE = {
+    "wraps_at": "a raw count of the device, in whatever it counts",
+    "unknown_member": "how many facts; a key of the demo's result",
+    "bytes_per_sale": "bytes; a key of the demo's result",
+}
 """Whole names that need no unit, and why."""
 
 _BARE_WORDS = frozenset(word for words in BARE.values() for word in words.split())

@@ -30,7 +30,7 @@ CUT_AT, KILL_AGENT_AT, KILL_HQ_AT, MEND_AT, START_HQ_AT = 0.30, 0.45, 0.60, 0.72
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    seconds: int
+    lasts_s: int
     seed: int
     sales: int
 
@@ -122,7 +122,7 @@ class Play:
     def _serve(self, pump: Pump, plan: list[Visit], view: View) -> None:
         began = self._clock.monotonic_ms()
         for number, visit in enumerate(plan):
-            due_ms = began + self._size.seconds * 1000 * number // max(1, len(plan))
+            due_ms = began + self._size.lasts_s * 1000 * number // max(1, len(plan))
             while (wait_ms := due_ms - self._clock.monotonic_ms()) > 0:
                 time.sleep(min(0.2, wait_ms / 1000))
             view.say(f"point {pump.point}  {visit.manner.value:<40} {self._one(pump, visit)}")
@@ -167,7 +167,7 @@ class Play:
             (START_HQ_AT, "headquarters is back", self.stage.start_hq),
         ]
         for share, line, step in steps:
-            while self._clock.monotonic_ms() - began < self._size.seconds * 1000 * share:
+            while self._clock.monotonic_ms() - began < self._size.lasts_s * 1000 * share:
                 time.sleep(0.02)
             view.say(f"--- {line}")
             step()

@@ -5,7 +5,6 @@ production starts, each its own process; broker and cable are ours to break.
 """
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -52,7 +51,7 @@ class Stage:
     def __init__(self, directory: Path, plan: Plan, wall_ms: Callable[[], int], broker: str = "auto") -> None:
         self.directory = directory
         self.plan = plan
-        self.credential_key = CredentialKey(os.urandom(32))
+        self.credential_key = CredentialKey(SigningKey.generate().seed)  # any 32 secret bytes
         self.kills = 0
         self._wall_ms = wall_ms
         self._broker_kind = broker

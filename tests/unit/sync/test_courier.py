@@ -272,13 +272,13 @@ def test_acks_that_move_nothing(what: Change, reason: str) -> None:
     desk = Desk()
     desk.put(LEDGER, 5)
     desk.go_online()
-    heard = desk.courier.snapshot().heard_at
+    heard = desk.courier.snapshot().heard_at_ms
     desk.now += 1
     refused = what(desk)
     assert isinstance(refused, Refusal)
     assert refused.reason == reason
     assert desk.courier.snapshot().refused == {reason: 1}
-    assert desk.courier.snapshot().heard_at == heard, "not a sign of life either"
+    assert desk.courier.snapshot().heard_at_ms == heard, "not a sign of life either"
 
 
 def test_another_chain_at_hq_halts_the_stream_until_a_hello_fits() -> None:
