@@ -66,6 +66,11 @@ class Transaction:
         self.outbox = OutboxWriter(connection)
         self.alarms = Alarms(connection)
 
+    def forget(self) -> None:
+        """A change was taken back: nothing that is remembered between verbs may stem from it."""
+        self.bundles.forget()
+        self.outbox.forget()
+
 
 class Store:
     """The station's database, open for writing. Used by one thread."""
@@ -108,7 +113,7 @@ class Store:
                 yield self._families
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._families.bundles.forget()
+                self._families.forget()
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
@@ -124,7 +129,7 @@ class Store:
                 if self._connection.in_transaction:  # a full disk may have ended the whole transaction
                     self._connection.execute("ROLLBACK TO verb")
                     self._connection.execute("RELEASE verb")
-                self._families.bundles.forget()
+                self._families.forget()
                 raise
             self._connection.execute("RELEASE verb")
 

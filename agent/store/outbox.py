@@ -45,8 +45,15 @@ _EPOCH = "SELECT epoch FROM station"
 
 
 class OutboxWriter:
+    """Nobody else writes these rows, so the end of each stream is read once and then remembered."""
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._tips: dict[str, tuple[int, bytes]] = {}
+
+    def forget(self) -> None:
+        """A change was taken back: the remembered ends may be of rows that never came to be."""
+        self._tips.clear()
 
     def next_seq(self, stream: str) -> int:
         return self._tip(stream)[0] + 1
@@ -56,7 +63,9 @@ class OutboxWriter:
         assert b"\n" not in body, "an item is one line"
         assert len(body) <= MAX_BODY_BYTES, "an item must fit into an envelope"
         seq, head = self._tip(stream)
-        self._connection.execute(_ADD, (stream, seq + 1, kind, at_ms, body, next_head(head, body)))
+        head = next_head(head, body)
+        self._connection.execute(_ADD, (stream, seq + 1, kind, at_ms, body, head))
+        self._tips[stream] = (seq + 1, head)
         return seq + 1
 
     def watermark(self, stream: str) -> Watermark:
@@ -76,8 +85,10 @@ class OutboxWriter:
         return self._connection.execute(_PRUNE, (stream, stream, mark.seq, kept_since_ms)).rowcount
 
     def _tip(self, stream: str) -> tuple[int, bytes]:
-        row = self._connection.execute(_TIP, (stream,)).fetchone()
-        return (int(row[0]), bytes(row[1])) if row else (0, GENESIS)
+        if stream not in self._tips:
+            row = self._connection.execute(_TIP, (stream,)).fetchone()
+            self._tips[stream] = (int(row[0]), bytes(row[1])) if row else (0, GENESIS)
+        return self._tips[stream]
 
 
 class OutboxReader:

@@ -62,5 +62,5 @@ class LiveView:
         table.add_row(*(f"[dim]{name}[/dim]" for name in figures))
         table.add_row(*(f"[bold]{value}[/bold]" for value in figures.values()))
         with self._lock:
-            lines = [Text(line) for line in self._lines]
+            lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in self._lines]
         return Group(table, Text(""), *lines)
