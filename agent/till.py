@@ -123,11 +123,15 @@ class Till:
                 for request in group:
                     self._run_alone(store, tx, request)
             self.commits += 1
-        except StoreFull:
-            for request in group:
-                request.refusal = TillUnavailable("DISK_FULL")
+        except StoreFull:  # SQLite took back the whole group: each alone, so that what fits is kept
+            if len(group) == 1:
+                group[0].refusal = TillUnavailable("DISK_FULL")
+            else:
+                for request in group:
+                    self._commit(store, [request])
 
     def _run_alone(self, store: Store, tx: Transaction, request: _Request[object]) -> None:
+        request.refusal = None
         try:
             with store.savepoint():
                 at = instant(self._clock, self._floor_ms)
@@ -135,5 +139,5 @@ class Till:
                 self._floor_ms = at.wall_ms
         except StoreFull:
             if not store.in_transaction:
-                raise  # SQLite took back the whole group
+                raise
             request.refusal = TillUnavailable("DISK_FULL")

@@ -88,7 +88,8 @@ def check(config: ConfigOption = DEFAULT_CONFIG, json_output: JsonOption = False
 def _counted(examined: Examined) -> str:
     assert examined.settings is not None
     devices = sum(len(line.device) for line in examined.settings.line)
-    return f"{devices} devices on {len(examined.settings.line)} lines, {len(examined.settings.point)} points"
+    lines, points = len(examined.settings.line), len(examined.settings.point)
+    return f"lines {lines}, devices {devices}, fuelling points {points}"
 
 
 @app.command()

@@ -15,7 +15,7 @@ def init(config: ConfigOption = DEFAULT_CONFIG, json_output: JsonOption = False)
     from agent.app import STATION_KEY
     from sync.keys import SigningKey, write_key
 
-    state_dir = settings_of(config).station.state_dir
+    state_dir = settings_of(config, json_output=json_output).station.state_dir
     key = SigningKey.generate()
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def show(config: ConfigOption = DEFAULT_CONFIG, json_output: JsonOption = False)
     from agent.app import station_key
     from sync.refusal import Refusal
 
-    key = station_key(settings_of(config))
+    key = station_key(settings_of(config, json_output=json_output))
     if isinstance(key, Refusal):
         fail(Exit.REFUSED, key.reason, f"{key.detail}; {key.remedy}", json_output=json_output)
     _print(key.public.text, json_output=json_output)

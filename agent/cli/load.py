@@ -19,7 +19,7 @@ def load(
     json_output: JsonOption = False,
 ) -> None:
     """Verify and adopt a signed rule bundle or member snapshot."""
-    settings = settings_of(config)
+    settings = settings_of(config, json_output=json_output)
     document = base64.b64encode(file.read_bytes()).decode()
     answer = ask(settings.station.control_socket, {"verb": "load", "document": document})
     if answer is None:

@@ -44,6 +44,7 @@ def list_sales(
         rows = reading.sales(connection, last=last, member=member, point=point)
         waiting = [] if member else reading.waiting_sales(connection, last=last, point=point)
         watermark = OutboxReader(connection).watermark(LEDGER)
+        points_scale = _points_scale(connection)
     if json_output:
         shown = [
             {**asdict(row), "fact_id": ids.text(row.fact_id), "acknowledged": row.stream_seq <= watermark}
@@ -54,7 +55,10 @@ def list_sales(
     zone = ZoneInfo(settings.station.timezone)
     table(
         ("fact", "at", "point", "what", "volume", "amount", "sale", "member", "points", "note", "HQ"),
-        ((ids.text(row.fact_id), *_cells(row, zone), row.stream_seq <= watermark) for row in rows),
+        (
+            (ids.text(row.fact_id), *_cells(row, zone, points_scale), _yes(row.stream_seq <= watermark))
+            for row in rows
+        ),
     )
     if waiting:
         typer.echo("\nsales without a fuelling")
@@ -73,9 +77,15 @@ def list_sales(
         )
 
 
-def _cells(row: "SaleRow", zone: "tzinfo") -> tuple[object, ...]:
+def _yes(holds: bool) -> str:
+    return "yes" if holds else "waiting"
+
+
+def _cells(row: "SaleRow", zone: "tzinfo", points_scale: int) -> tuple[object, ...]:
+    from agent.points.explanation import points_text
+
     is_fuel = row.kind == "fuelling"
-    earned = None if row.minor is None else row.minor - row.reversed_minor
+    earned = None if row.minor is None else points_text(row.minor - row.reversed_minor, points_scale)
     return (
         moment(row.event_time_ms, zone),
         row.point,
@@ -165,15 +175,16 @@ def _trail(connection: "Connection", fact_id: bytes | None, sale: "PosSale | Non
         award=award,
         refunds=tuple(reading.refunds_of(connection, sale.register, sale.pos_sale_id)) if sale else (),
         watermark=OutboxReader(connection).watermark(LEDGER),
-        points_scale=_points_scale(connection, award),
+        points_scale=_points_scale(connection),
     )
 
 
-def _points_scale(connection: "Connection", award: "StoredAward | None") -> int:
+def _points_scale(connection: "Connection") -> int:
+    """Minor units of one point: the same in every bundle of a programme."""
     from agent.points.rules import BundleRefused, parse_bundle
     from agent.store import reading
 
-    body = reading.bundle_body(connection, award.bundle, award.version) if award else None
+    body = reading.newest_bundle(connection)
     bundle = parse_bundle(body) if body else None
     return 1 if bundle is None or isinstance(bundle, BundleRefused) else bundle.points_scale
 
@@ -191,6 +202,7 @@ def _sections(
     trail: Trail, language: Literal["en", "zh"], zone: "tzinfo"
 ) -> Iterator[tuple[str, dict[str, object]]]:
     from agent.messages import ids
+    from agent.points.explanation import decimal_text, points_text
 
     if (fact := trail.fact) is not None:
         yield (
@@ -199,7 +211,7 @@ def _sections(
                 "at": f"{moment(fact.event_time_ms, zone)}, time {fact.time_quality}",
                 "where": f"point {fact.point or '?'}, {fact.device_key}, nozzle {fact.nozzle or '-'}",
                 "what": f"{litres(fact.volume_ml)} {fact.product or '?'}, {money(fact.amount_fen)}",
-                "unit price": f"{fact.unit_price_milli} thousandths a litre",
+                "unit price": f"{decimal_text(fact.unit_price_milli, 1000)} a litre",
                 "device number": fact.sequence_no,
                 "totalizer": fact.totalizer_after_ml and litres(fact.totalizer_after_ml),
                 "evidence": f"{fact.evidence}{f', {fact.missed_ml} ml missed' if fact.missed_ml else ''}",
@@ -237,7 +249,7 @@ def _sections(
             {
                 "at": moment(refund.refunded_at_ms, zone),
                 "amount": money(refund.amount_fen),
-                "taken back": f"{refund.minor} minor units",
+                "taken back": f"{points_text(refund.minor, trail.points_scale)} points",
             },
         )
 

@@ -104,7 +104,7 @@ def _road(road: Status | None) -> str:
 
 
 def _line(line: Status) -> tuple[object, ...]:
-    counted = ", ".join(f"{code} {times}" for code, times in sorted(line["counters"].items()))
+    counted = ", ".join(f"{code} {times}" for code, times in sorted(line["counters"].items()) if times)
     heard = "never" if line["heard_ago_ms"] is None else f"{span(line['heard_ago_ms'])} ago"
     port = "open" if line["port_open"] else "CLOSED"
     return line["name"], port, heard, " ".join(line["silent_addresses"]), counted, line["trouble"]

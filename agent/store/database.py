@@ -90,7 +90,10 @@ class Store:
         connect: Callable[[Path], sqlite3.Connection] | None = None,
     ) -> Self:
         """Open or make the file; raises `SchemaError`, `StoreMismatch` or `StoreBroken`."""
-        connection = (connect or _connect)(path)
+        try:
+            connection = (connect or _connect)(path)
+        except sqlite3.Error as error:
+            raise StoreBroken(f"{path}: {error}") from error
         try:
             for pragma in _PRAGMAS:
                 connection.execute(pragma)

@@ -10,6 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from agent.store.ledger import GENESIS, next_head
 
@@ -98,7 +99,11 @@ def _ledger(connection: sqlite3.Connection, step: Callable[[], None]) -> Iterato
         if head != stored:
             yield Finding("LEDGER_CHAIN", where, "its bytes or its place were changed")
             head = stored
-        content = json.loads(body)
+        content = _entry(body)
+        if content is None:
+            rows.pop(seq, None)
+            yield Finding("LEDGER_ROWS", where, "its bytes are no ledger entry")
+            continue
         postings = sorted((account, minor) for account, minor in content["postings"])
         if sum(minor for _, minor in postings) != 0:
             yield Finding("LEDGER_SUM", where, "postings do not sum to zero")
@@ -120,6 +125,16 @@ def _ledger(connection: sqlite3.Connection, step: Callable[[], None]) -> Iterato
                 "ACCOUNT_CACHE", account, f"{stored_balances.get(account)}, postings say {balances[account]}"
             )
     yield from _lots(connection, balances)
+
+
+def _entry(body: bytes) -> dict[str, Any] | None:
+    """What the entry says; None for bytes that cannot be one, for a damaged file may hold anything."""
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return None
+    is_entry = isinstance(content, dict) and content.keys() >= {"seq", "kind", "ref", "postings"}
+    return content if is_entry else None
 
 
 def _postings_by_entry(connection: sqlite3.Connection) -> dict[int, list[tuple[str, int]]]:
@@ -153,7 +168,8 @@ def _outbox(connection: sqlite3.Connection, step: Callable[[], None]) -> Iterato
             yield Finding("OUTBOX_CHAIN", where, "its bytes or its place were changed")
         heads[stream, seq], seq_before, head = stored, seq, stored
     for stream, seq, marked in connection.execute(_MARKS):
-        if heads.get((stream, seq)) != marked:
+        ours = heads.get((stream, seq)) if seq else GENESIS
+        if ours != marked:
             yield Finding("WATERMARK", stream, f"HQ acknowledged another history than ours at {seq}")
 
 

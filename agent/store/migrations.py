@@ -54,12 +54,13 @@ def shipped() -> list[Migration]:
 def statements(sql: str) -> Iterator[str]:
     """Split at the semicolons that end a statement, not at those inside one."""
     statement = ""
-    for piece in sql.split(";"):
+    *pieces, rest = sql.split(";")
+    for piece in pieces:
         statement += piece + ";"
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-    assert not statement.strip("; \n"), "the last statement of a schema file is not finished"
+    assert not (statement + rest).strip(), "the last statement of a schema file is not finished"
 
 
 def migrate(connection: sqlite3.Connection, database: Path, at_ms: int, known: list[Migration]) -> list[str]:

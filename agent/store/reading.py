@@ -163,7 +163,7 @@ _REFUNDS = """
 SELECT register, refund_id, pos_sale_id, amount_fen, minor, refunded_at_ms FROM refund
 WHERE register = ? AND pos_sale_id = ? ORDER BY refunded_at_ms, refund_id
 """
-_BUNDLE_BODY = "SELECT body FROM bundle WHERE bundle = ? AND version = ?"
+_NEWEST_BUNDLE = "SELECT body FROM bundle ORDER BY adopted_at_ms DESC, version DESC LIMIT 1"
 _OUTBOX = """
 SELECT row.stream, row.seq, row.kind, row.at_ms, row.body, row.seq <= coalesce(mark.seq, 0)
 FROM outbox AS row LEFT JOIN watermark AS mark ON mark.stream = row.stream
@@ -253,9 +253,9 @@ def refunds_of(connection: sqlite3.Connection, register: str, pos_sale_id: str) 
     return [RefundRow(*row) for row in connection.execute(_REFUNDS, (register, pos_sale_id))]
 
 
-def bundle_body(connection: sqlite3.Connection, bundle: str, version: int) -> bytes | None:
-    """The signed bytes of one bundle."""
-    row = connection.execute(_BUNDLE_BODY, (bundle, version)).fetchone()
+def newest_bundle(connection: sqlite3.Connection) -> bytes | None:
+    """The signed bytes of the bundle that was adopted last, in force or not."""
+    row = connection.execute(_NEWEST_BUNDLE).fetchone()
     return bytes(row[0]) if row else None
 
 

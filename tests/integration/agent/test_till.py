@@ -165,5 +165,4 @@ def test_time_never_runs_below_what_is_written(tmp_path: Path) -> None:
     assert again.till.submit(lambda tx, at: at) == Instant(AT_MS + 5_000, ClockQuality.SYNCED)
     yesterday.at_ms = AT_MS
     assert again.till.submit(lambda tx, at: at).wall_ms == AT_MS + 5_000
-    again.stop.set()
-    again.thread.join(PATIENCE_S)
+    again.end()

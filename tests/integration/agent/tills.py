@@ -11,7 +11,7 @@ from queue import Empty, Queue
 from agent.clock import ClockQuality, Instant
 from agent.store.database import Store, Transaction
 from agent.store.outbox import SERVICE
-from agent.till import Till, TillUnavailable
+from agent.till import Till, TillUnavailable, _Request
 from drivers.events import Monotonic
 
 AT_MS = 1_783_476_000_000
@@ -41,6 +41,12 @@ class RunningTill:
     stop: threading.Event
     thread: threading.Thread
     broken: list[BaseException] = field(default_factory=list)
+
+    def end(self) -> None:
+        """Stop, without waiting until the till looks by itself whether it should."""
+        self.stop.set()
+        self.till._inbox.put(_Request(lambda tx, at: None))
+        self.thread.join(PATIENCE_S)
 
     @contextmanager
     def one_group(self) -> Iterator[list["Submission"]]:
@@ -135,8 +141,7 @@ def running(path: Path, connect: Callable[[Path], sqlite3.Connection] | None = N
     try:
         yield found
     finally:
-        found.stop.set()
-        found.thread.join(PATIENCE_S)
+        found.end()
     assert not found.thread.is_alive()
     assert found.broken == []
 

@@ -1,14 +1,15 @@
 """A small station with real processes for the tests of the command line: one concentrator, one register."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from agent.cli import main
 from agent.cli.demo.stage import Plan, Stage
+from agent.cli.station import ask
 from agent.clock import SystemClock
 from agent.messages.snapshot import Member
 from drivers.companytec.simulator import CompanytecSimulator
@@ -51,17 +52,21 @@ id = "1"
 """
 
 
-def forecourt(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command as a person calls it, in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "agent.cli", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+@dataclass(frozen=True)
+class Shown:
+    """What a command printed and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def forecourt(*arguments: str, **environment: str) -> Shown:
+    """The command in this process: a start of Python for each would take most of the tests' time."""
+    ended = CliRunner().invoke(main, arguments, env=environment)
+    if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    return Shown(ended.exit_code, ended.stdout, ended.stderr)
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
@@ -104,9 +109,30 @@ class SmallStation:
         self.cbc.close()
         self.pos.close()
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> Shown:
         """A command that takes --config."""
         return forecourt(*arguments, "--config", str(self.stage.config))
+
+    @property
+    def agent_runs(self) -> bool:
+        return ask(self.stage.socket, {"verb": "status"}) is not None
+
+    def start_agent(self) -> None:
+        """If it does not run; back when it is online and both lines have been heard."""
+        if not self.agent_runs:
+            self.stage.start_agent()
+        for line in ("island-1", "till"):
+            self.wait_for_line(line, port_open=True)
+        until(lambda: self.stage.status()["mode"] == "ONLINE", "the road to headquarters")
+
+    def wait_for_line(self, name: str, *, port_open: bool) -> None:
+        def holds() -> bool:
+            lines = self.stage.status()["lines"]
+            assert isinstance(lines, list)
+            line = next(line for line in lines if line["name"] == name)
+            return line["port_open"] is port_open and (line["heard_ago_ms"] is not None or not port_open)
+
+        until(holds, f"line {name}")
 
     def facts(self) -> int:
         return int(str(self.stage.status()["facts"]))

@@ -27,7 +27,8 @@ DEBIAN_PACKAGES = "/usr/lib/python3/dist-packages"
 def load_apsw() -> ModuleType:
     """Debian's apsw; it must drive the very SQLite that Python's sqlite3 drives."""
     spec = importlib.machinery.PathFinder.find_spec("apsw", [DEBIAN_PACKAGES])
-    assert spec is not None and spec.loader is not None, "missing: apt-get install python3-apsw"
+    assert spec is not None, "missing: apt-get install python3-apsw"
+    assert spec.loader is not None
     apsw = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(apsw)
     assert apsw.sqlitelibversion() == sqlite3.sqlite_version, "not the SQLite of Python's sqlite3"

@@ -7,7 +7,7 @@ chance; the station is opened again on what is left, and everything that may be 
 A state of the tables is said again once, however many cuts lead to it: saying it again depends
 on the rows alone, and whether the file under them is sound is asked of every cut.
 
-A failing cut prints the line that repeats it alone: FORECOURT_CUT=operation:seed selects one.
+A failing cut ends with the line that repeats it alone.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ import os
 import random
 import shutil
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -39,8 +40,13 @@ SEED = 20260708
 RANDOM_CUTS = 2_000
 STORM_CUTS = 50_000
 CONTROL_CUTS = 300
+_HERE = "tests/simulation/agent/test_power_cuts.py"
 _SMALL_WAL = "PRAGMA wal_autocheckpoint=64"
 """Pages: many checkpoints in a short script, so that cuts fall into them too."""
+
+
+def show(figures: str) -> None:
+    sys.stdout.write(f"\n{figures}\n")
 
 
 def memory_folder() -> str | None:
@@ -227,9 +233,8 @@ def survive(recording: Recording, wanted: list[tuple[int, int]]) -> int:
     for operations, seed, files in cuts(recording, wanted):
         try:
             _survive_one(recording, operations, files, said_again)
-        except (AssertionError, StoreBroken, SchemaError):
-            replay = "pytest tests/simulation/agent/test_power_cuts.py -k one_cut"
-            print(f"\nFORECOURT_CUT={operations}:{seed} {replay}")
+        except (AssertionError, StoreBroken, StoreMismatch, SchemaError) as error:
+            error.add_note(f"repeat: FORECOURT_CUT={operations}:{seed} pytest {_HERE} -k one_cut")
             raise
     return len(said_again)
 
@@ -264,7 +269,7 @@ def test_the_disk_saw_everything(recording: Recording) -> None:
     assert {o.file for o in recorder.operations if o.kind == "write"} >= {"station.db", "station.db-wal"}
     synced = [o.file for o in recorder.operations if o.kind == "sync"]
     assert synced.count("station.db") >= 5, "too few checkpoints to cut into"
-    print(f"\n{len(recording.groups)} commits, {len(recorder.operations)} operations")
+    show(f"{len(recording.groups)} commits, {len(recorder.operations)} operations")
 
 
 def test_the_script_is_what_it_says(recording: Recording) -> None:
@@ -280,13 +285,13 @@ def test_the_script_is_what_it_says(recording: Recording) -> None:
 def test_every_operation(recording: Recording) -> None:
     every = [(operations, SEED) for operations in range(1, len(recording.recorder.operations) + 1)]
     states = survive(recording, every)
-    print(f"\n{len(every)} cuts at every operation, {states} states said again")
+    show(f"{len(every)} cuts at every operation, {states} states said again")
     assert states >= len(recording.groups)
 
 
 def test_random_cuts(recording: Recording) -> None:
     states = survive(recording, random_cuts(recording, RANDOM_CUTS))
-    print(f"\n{RANDOM_CUTS} random cuts, seed {SEED}, {states} states said again")
+    show(f"{RANDOM_CUTS} random cuts, seed {SEED}, {states} states said again")
 
 
 @pytest.mark.storm
@@ -316,11 +321,11 @@ def losses(recording: Recording, *, lies: bool = False) -> int:
 def test_control_without_a_sync_at_commit_sales_are_lost() -> None:
     """The same cuts must be able to hurt: with synchronous=NORMAL they do."""
     lost = losses(record("power_normal", "PRAGMA synchronous=NORMAL"))
-    print(f"\nsynchronous=NORMAL: {lost} of {CONTROL_CUTS} cuts lost answered sales")
+    show(f"synchronous=NORMAL: {lost} of {CONTROL_CUTS} cuts lost answered sales")
     assert lost > 0
 
 
 def test_control_a_disk_that_lies_about_its_syncs_loses_sales(recording: Recording) -> None:
     lost = losses(recording, lies=True)
-    print(f"\na lying disk: {lost} of {CONTROL_CUTS} cuts lost answered sales")
+    show(f"a lying disk: {lost} of {CONTROL_CUTS} cuts lost answered sales")
     assert lost > 0

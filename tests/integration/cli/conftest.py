@@ -1,0 +1,27 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.small_station import SmallStation
+
+
+@pytest.fixture(scope="session")
+def small_station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallStation]:
+    """A running station with a few sales, for looking only."""
+    yield from _opened(tmp_path_factory.mktemp("station"))
+
+
+@pytest.fixture(scope="session")
+def own_station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallStation]:
+    """Another one, whose agent may be stopped and whose devices may be unplugged."""
+    yield from _opened(tmp_path_factory.mktemp("own"))
+
+
+def _opened(directory: Path) -> Iterator[SmallStation]:
+    station = SmallStation(directory)
+    try:
+        station.open()
+        yield station
+    finally:
+        station.close()
