@@ -117,7 +117,7 @@ def seal(header: Header, bodies: Sequence[bytes], sign: Callable[[bytes], bytes]
     assert header.stream in STREAMS
     signed = b"\n".join((header.model_dump_json().encode(), *bodies)) + b"\n"
     assert len(signed) + _SIGNATURE_LENGTH <= MAX_INFLATED_BYTES
-    return zlib.compress(signed + base64.b64encode(sign(_CONTEXT + signed)), 6)
+    return zlib.compress(signed + base64.b64encode(sign(_CONTEXT + signed)), 9)
 
 
 def open_(

@@ -2,11 +2,11 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from agent.clock import ClockQuality, Instant
@@ -129,7 +129,7 @@ class World(Dispenser):
         assert bundle.reason == members.reason == "", (bundle, members)
         return self
 
-    def adopt_members(self, version: int, *extra: dict[str, object]) -> Adoption:
+    def adopt_members(self, version: int, *extra: Mapping[str, object]) -> Adoption:
         snapshot = {
             "schema": "members/1",
             "station": self.site.station,
@@ -189,7 +189,7 @@ class World(Dispenser):
         self.store.close()
         self.__post_init__()
 
-    def rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """What stands on the disk, read by somebody else than the writer."""
         with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as reader:
             return reader.execute(sql, parameters).fetchall()
@@ -201,11 +201,11 @@ class World(Dispenser):
 
     def alarms(self) -> dict[tuple[str, str], int]:
         """(code, subject) → how often."""
-        return {(str(code), str(subject)): times for code, subject, times in self.rows(_ALARMS)}  # type: ignore[misc]
+        return {(str(code), str(subject)): times for code, subject, times in self.rows(_ALARMS)}
 
     def newest_fact(self) -> Fact:
         [(fact_id,)] = self.rows("SELECT fact_id FROM fact ORDER BY stream_seq DESC LIMIT 1")
-        fact = self.run(lambda tx, at: tx.facts.get(fact_id))  # type: ignore[arg-type]
+        fact = self.run(lambda tx, at: tx.facts.get(fact_id))
         assert fact is not None
         return fact
 

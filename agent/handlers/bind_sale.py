@@ -190,6 +190,7 @@ def _sell_basket(sale: PosSale, tx: Transaction, site: Site, at: Instant) -> Ans
         time_quality="seen",
         clock_quality=at.quality,
         device_time="",
+        raw="",
         flags="",
         credential=sale.credential,
         booked_at_ms=at.wall_ms,

@@ -2,6 +2,7 @@
 
 from agent.clock import Instant
 from agent.handlers import bind_sale, metering
+from agent.handlers.correct_scale import correct_scale
 from agent.handlers.event_time import EventTime, clock_offset_ms, event_time
 from agent.handlers.metering import Metering
 from agent.handlers.site import Place, Site
@@ -10,7 +11,7 @@ from agent.messages import bodies, ids
 from agent.store.database import Transaction
 from agent.store.facts import Fact
 from agent.store.outbox import LEDGER
-from drivers.events import Answer, DeviceTime, Fuelling, HandOver, Notice, Outcome
+from drivers.events import Answer, DeviceTime, Fuelling, HandOver, Notice, Outcome, RawDigits
 
 UNCONFIGURED = Place(point="", product="")
 
@@ -31,6 +32,7 @@ def record_fuelling(
     metered = metering.metering(fuelling, meter, epoch)
     flags, scale = metering.arithmetic(fuelling)
     place = site.places.get((device_key, fuelling.nozzle), UNCONFIGURED)
+    was_withheld = metering.withholds(meter)
     meter = metering.next_meter(fuelling, meter, device_key, epoch, fact_id, scale)
     withheld = (metering.WRONG_SCALE,) if metering.withholds(meter) else ()
     flags = (*fuelling.flags, *metered.flags, *flags, *withheld, *_oddities(place, credential))
@@ -38,6 +40,8 @@ def record_fuelling(
     fact = _fact(fact_id, fuelling, device_key, place, metered, when, flags, credential or "", tx, at)
     _book(fact, tx)
     tx.meters.keep(meter)
+    if was_withheld and not scale:
+        correct_scale(fuelling, device_key, tx, site, at)
     _learn_clock(fuelling, seen, device_key, tx, site)
     for flag in flags:
         tx.alarms.count(flag, f"{device_key}/{fuelling.nozzle}", at.wall_ms, ids.text(fact.fact_id))
@@ -110,11 +114,16 @@ def _fact(
         time_quality=when.quality,
         clock_quality=at.quality,
         device_time=_as_given(fuelling.device_time),
+        raw=_digits(fuelling.raw),
         flags=" ".join(flags),
         credential=credential,
         booked_at_ms=at.wall_ms,
         stream_seq=tx.outbox.next_seq(LEDGER),
     )
+
+
+def _digits(raw: RawDigits) -> str:
+    return "/".join((raw.volume, raw.amount, raw.unit_price, raw.totalizer_after))
 
 
 def _as_given(time: DeviceTime | None) -> str:

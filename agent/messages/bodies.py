@@ -53,6 +53,23 @@ class Fuelling(Body):
     credential: Word = ""
 
 
+class Correction(Body):
+    """A fact whose device was set to wrong decimals, scaled anew: `id` is the fact's, `of` its item.
+
+    From here on these quantities count, and an award is about this item.
+    """
+
+    kind: Literal["correction"]
+    id: FactId
+    of: Positive
+    volume_ml: Natural
+    amount_fen: Natural
+    unit_price_milli: Natural
+    evidence: Evidence
+    time: TimeQuality = "seen"
+    at_ms: Wall
+
+
 class Basket(Body):
     """A shop-only sale."""
 

@@ -19,6 +19,7 @@ Bundles = Mapping[tuple[str, int], Bundle]
 """The bundles HQ has issued, by name and version."""
 
 LEDGER = "ledger"
+Fact = bodies.Fuelling | bodies.Basket | bodies.Correction
 B = TypeVar("B", bound=BaseModel)
 
 
@@ -41,6 +42,7 @@ def judge_with(bundles: Bundles) -> Callable[[ItemContext, str, bytes], Booked]:
 _MODELS: dict[str, type[BaseModel]] = {
     "fuelling": bodies.Fuelling,
     "basket": bodies.Basket,
+    "correction": bodies.Correction,
     "award": bodies.Award,
     "claim": bodies.Claim,
     "refund": bodies.Refund,
@@ -52,6 +54,8 @@ def _booked(item: BaseModel, context: ItemContext, bundles: Bundles) -> Booked:
     match item:
         case bodies.Fuelling() | bodies.Basket():
             return Booked(item.id, None, 0, OK)
+        case bodies.Correction():
+            return _correction(item, context)
         case bodies.Award():
             return _award(item, context, bundles)
         case bodies.Claim():
@@ -76,7 +80,7 @@ def _award(item: bodies.Award, context: ItemContext, bundles: Bundles) -> Booked
     return Booked(fact.id, item.member, item.minor, OK if about_this_fact else MISMATCH)
 
 
-def _agrees(item: bodies.Award, fact: bodies.Fuelling | bodies.Basket) -> bool:
+def _agrees(item: bodies.Award, fact: Fact) -> bool:
     """The inputs must be this fact's: its litres, its evidence and the quality of its time."""
     volume_ml = sum(line.volume_ml for line in item.inputs.lines)
     if isinstance(fact, bodies.Basket):
@@ -97,8 +101,20 @@ def _refund(item: bodies.Refund, context: ItemContext) -> Booked:
     return Booked(entity, original.member, -item.minor, OK if ours == item.minor else MISMATCH)
 
 
-def _fact(seq: int, context: ItemContext) -> bodies.Fuelling | bodies.Basket | None:
-    return _item(seq, context, bodies.Fuelling) or _item(seq, context, bodies.Basket)
+def _correction(item: bodies.Correction, context: ItemContext) -> Booked:
+    """It must be about that fact, and leave the money as it was."""
+    fact = _item(item.of, context, bodies.Fuelling)
+    if fact is None or fact.id != item.id:
+        return NOT_AN_ITEM
+    return Booked(item.id, None, 0, OK if fact.amount_fen == item.amount_fen else MISMATCH)
+
+
+def _fact(seq: int, context: ItemContext) -> Fact | None:
+    return (
+        _item(seq, context, bodies.Fuelling)
+        or _item(seq, context, bodies.Basket)
+        or _item(seq, context, bodies.Correction)
+    )
 
 
 def _item(seq: int, context: ItemContext, model: type[B]) -> B | None:

@@ -1,4 +1,8 @@
-"""Facts: fuellings and shop baskets as they happened. Written once, never changed."""
+"""Facts: fuellings and shop baskets as they happened. Written once, never changed.
+
+A correction stands beside its fact: what is read here has the corrected quantities, and the item
+that told HQ of them, in place of the first ones.
+"""
 
 import sqlite3
 from dataclasses import dataclass, fields
@@ -35,6 +39,7 @@ class Fact:
     time_quality: TimeQuality
     clock_quality: str
     device_time: str
+    raw: str
     flags: str
     credential: str
     booked_at_ms: int
@@ -44,13 +49,33 @@ class Fact:
 _NAMES = tuple(field.name for field in fields(Fact))
 _ROW = attrgetter(*_NAMES)  # `astuple` copies every value, which costs more than the statement
 _COLUMNS = ", ".join(_NAMES)
-_BY_ID = f"SELECT {_COLUMNS} FROM fact WHERE fact_id = ?"
+_CORRECTED = {
+    "volume_ml": "coalesce(correction.volume_ml, fact.volume_ml)",
+    "unit_price_milli": "coalesce(correction.unit_price_milli, fact.unit_price_milli)",
+    "flags": (
+        "iif(correction.fact_id IS NULL, fact.flags, replace(fact.flags, 'WRONG_SCALE', 'SCALE_CORRECTED'))"
+    ),
+    "stream_seq": "coalesce(correction.stream_seq, fact.stream_seq)",
+}
+_READ = ", ".join(_CORRECTED.get(name, f"fact.{name}") for name in _NAMES)
+_FROM = "FROM fact LEFT JOIN correction ON correction.fact_id = fact.fact_id"
+_BY_ID = f"SELECT {_READ} {_FROM} WHERE fact.fact_id = ?"
 _ADD = f"INSERT INTO fact ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))})"
 _UNBOUND_AT_POINT = f"""
-SELECT {_COLUMNS} FROM fact
-WHERE kind = 'fuelling' AND point = ? AND event_time_ms >= ?
+SELECT {_READ} {_FROM}
+WHERE fact.kind = 'fuelling' AND fact.point = ? AND fact.event_time_ms >= ?
   AND NOT EXISTS (SELECT 1 FROM binding WHERE binding.fact_id = fact.fact_id)
-ORDER BY event_time_ms, stream_seq
+ORDER BY fact.event_time_ms, fact.stream_seq
+"""
+_WITHHELD_AT = f"""
+SELECT {_READ} {_FROM} LEFT JOIN binding ON binding.fact_id = fact.fact_id
+WHERE correction.fact_id IS NULL AND fact.device_key = ? AND fact.nozzle = ?
+  AND (binding.reason = 'WRONG_SCALE' OR (binding.fact_id IS NULL AND fact.flags LIKE '%WRONG_SCALE%'))
+ORDER BY fact.stream_seq
+"""
+_CORRECT = """
+INSERT INTO correction (fact_id, volume_ml, unit_price_milli, corrected_at_ms, stream_seq)
+VALUES (?, ?, ?, ?, ?)
 """
 
 
@@ -68,3 +93,17 @@ class Facts:
     def unbound_at(self, point: str, since_ms: int) -> list[Fact]:
         """Fuellings of a point that no payment has claimed, oldest first."""
         return [Fact(*row) for row in self._connection.execute(_UNBOUND_AT_POINT, (point, since_ms))]
+
+    def withheld_at(self, device_key: str, nozzle: str) -> list[Fact]:
+        """Facts of a nozzle that wait for its decimals to be set right, oldest first."""
+        return [Fact(*row) for row in self._connection.execute(_WITHHELD_AT, (device_key, nozzle))]
+
+    def correct(self, corrected: Fact, at_ms: int) -> None:
+        """Keep the quantities and the item of `corrected` beside its fact, once."""
+        self._connection.execute(
+            _CORRECT,
+            (
+                *(corrected.fact_id, corrected.volume_ml, corrected.unit_price_milli),
+                *(at_ms, corrected.stream_seq),
+            ),
+        )

@@ -59,3 +59,15 @@ def say(text: str) -> None:
     """Progress and summary, for people."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def summary(figures: Sequence[Figure]) -> str:
+    """Name, value, limit, verdict: one line each."""
+    width = max((len(figure.name) for figure in figures), default=0)
+    lines = []
+    for figure in figures:
+        verdict = {True: "ok", False: "MISSED", None: "no limit"}[figure.ok]
+        sign = ">=" if figure.at_least else "<="
+        limit = "" if figure.limit is None else f"{sign} {figure.limit:g}"
+        lines.append(f"{figure.name:<{width}}  {rounded(figure.value):>10g}  {limit:>8}  {verdict}")
+    return "\n".join(["", *lines])

@@ -24,6 +24,8 @@ from tests.bench.figure import Figure, rounded
 from tests.bench.rig import BUNDLE, LINES, NOZZLES, POINTS, PRICES_MILLI, PRODUCTS, TIERS, member_id
 
 POLLS_PER_S = 4
+_POLL_MS = 210
+"""A poll begins so long after the answer to the last one: a little less than a quarter of a second."""
 PATIENCE_S = 60.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _BARE = "import sys; sys.stdin.read()"
@@ -71,16 +73,14 @@ class Dispensers:
         for line, stage in enumerate(self._stages):
             lines.append(_LINE.format(line=line, driver="modbus", port=stage.device, pty="false"))
             for unit in range(1, NOZZLES + 1):
-                options = '{ map = "ring-buffer", transport = "tcp" }'
+                options = f'{{ map = "ring-buffer", transport = "tcp", poll_ms = {_POLL_MS} }}'
                 lines.append(_DEVICE.format(key=f"disp-{line}-{unit}", address=unit, options=options))
                 points.append(_point(line, unit - 1, f"disp-{line}-{unit}", "1"))
         return "".join(lines + points)
 
     def sell(self, line: int, nozzle: int, volume_ml: int, amount_fen: int, price_milli: int) -> None:
         self._stages[line].act(
-            lambda gateway: gateway.dispensers[nozzle].sell(
-                volume_ml, amount_fen, price_milli, self._clock()
-            )
+            lambda gateway: gateway.dispensers[nozzle].sell(volume_ml, amount_fen, price_milli, self._clock())
         )
 
     def close(self) -> None:
@@ -104,9 +104,7 @@ class Concentrators:
         for line, stage in enumerate(self._stages):
             lines.append(_LINE.format(line=line, driver="companytec", port=stage.path, pty="true"))
             lines.append(_DEVICE.format(key=f"cbc-{line}", address=0, options="{}"))
-            points += [
-                _point(line, nozzle, f"cbc-{line}", f"{8 + nozzle:02d}") for nozzle in range(NOZZLES)
-            ]
+            points += [_point(line, nozzle, f"cbc-{line}", f"{8 + nozzle:02d}") for nozzle in range(NOZZLES)]
         return "".join(lines + points)
 
     def sell(self, line: int, nozzle: int, volume_ml: int, amount_fen: int, price_milli: int) -> None:

@@ -107,14 +107,16 @@ def serving(till: Till) -> Iterator[Till]:
         thread.join()
 
 
-def till_on(
-    path: Path, here: Site, clock: Day, connect: Callable[[Path], object] | None = None
-) -> Till:
+def till_on(path: Path, here: Site, clock: Day, connect: Callable[[Path], object] | None = None) -> Till:
     """A till over a new database at `path`, stocked before it opens for business."""
 
     def open_store() -> Store:
         store = Store.open(
-            path, here.station, here.programme, Instant(clock.at_ms), connect=connect  # type: ignore[arg-type]
+            path,
+            here.station,
+            here.programme,
+            Instant(clock.at_ms),
+            connect=connect,  # type: ignore[arg-type]
         )
         stock(store, here, clock.at_ms)
         return store
@@ -206,7 +208,13 @@ class Customers:
             ended=Monotonic(0),
         )
         paid = SalePaid(
-            "till-1", f"{self.made:08d}", f"{NOZZLES * line + nozzle + 1}", amount_fen, "wechat", (), card(member)
+            "till-1",
+            f"{self.made:08d}",
+            f"{NOZZLES * line + nozzle + 1}",
+            amount_fen,
+            "wechat",
+            (),
+            card(member),
         )
         return Sale(
             f"island-{line + 1}", fuelling.nozzle, volume_ml, amount_fen, price_milli, member, fuelling, paid

@@ -52,7 +52,9 @@ def _book(store: Store, here: Site, sales: list[Sale]) -> None:
     """Times with milliseconds as they come: what repeats too neatly would be packed too well."""
     rng = random.Random(1)
     for sale in sales:
-        ended_ms = MORNING_MS + int(sale.paid.pos_sale_id) * BETWEEN_SALES_MS + rng.randrange(BETWEEN_SALES_MS)
+        ended_ms = (
+            MORNING_MS + int(sale.paid.pos_sale_id) * BETWEEN_SALES_MS + rng.randrange(BETWEEN_SALES_MS)
+        )
         heard_ms = ended_ms + rng.randrange(20, 400)
         paid_ms = heard_ms + rng.randrange(20_000, 90_000)
         for at_ms, line, event in ((heard_ms, sale.line, sale.fuelling), (paid_ms, "pos", sale.paid)):
@@ -108,7 +110,9 @@ def _batches(rows: list[OutboxRow], items: int) -> Iterator[list[OutboxRow]]:
 def _packet_bytes(speech: Speech, outbox: OutboxReader, rows: list[OutboxRow]) -> int:
     head = outbox.head_at(LEDGER, rows[0].seq - 1)
     assert head is not None
-    return _publish_bytes(speech.envelope(Batch(0, LEDGER, rows[0].seq, tuple(row.body for row in rows), head)))
+    return _publish_bytes(
+        speech.envelope(Batch(0, LEDGER, rows[0].seq, tuple(row.body for row in rows), head))
+    )
 
 
 def _publish_bytes(message: Outgoing) -> int:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from agent.handlers.apply_ack import apply_ack, prune
@@ -34,6 +35,10 @@ def live(world: World) -> None:
     world.pay("R-5", 99_900, credential=BASIC)
     world.fuel(10_000, device_time=DeviceTime(2026, 7, 8, 10, 3))
     world.refund("F-9", "R-9", 100)
+    for number in range(3):
+        odd = world.fuelling(40_000, "09")
+        world.book(replace(odd, volume_ml=4_000, volume_step_ml=1))
+    world.fuel(40_000, "09")
     world.run(lambda tx, at: apply_ack(LEDGER, 3, tx.outbox.head_at(LEDGER, 3) or b"", tx, at))
     world.wait(1)
     world.run(lambda tx, at: prune(LEDGER, 0, tx, at))

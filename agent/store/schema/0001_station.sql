@@ -46,12 +46,22 @@ CREATE TABLE fact (
     time_quality       TEXT NOT NULL CHECK (time_quality IN ('seen', 'device', 'estimated')),
     clock_quality      TEXT NOT NULL,
     device_time        TEXT NOT NULL,       -- as the device gave it, for the auditor
+    raw                TEXT NOT NULL,       -- its digits: volume, amount, unit price, totalizer, by '/'
     flags              TEXT NOT NULL,       -- space separated reason codes
     credential         TEXT NOT NULL,       -- keyed hash of the tag in the record, or ''
     booked_at_ms       INTEGER NOT NULL,
     stream_seq         INTEGER NOT NULL     -- its item in the ledger stream
 ) STRICT;
 CREATE INDEX fact_by_point ON fact (point, event_time_ms) WHERE kind = 'fuelling';
+
+-- Facts of a nozzle whose decimals were set wrong, scaled anew from their raw digits once they are right.
+CREATE TABLE correction (
+    fact_id          BLOB PRIMARY KEY REFERENCES fact (fact_id),
+    volume_ml        INTEGER NOT NULL CHECK (volume_ml >= 0),
+    unit_price_milli INTEGER NOT NULL,
+    corrected_at_ms  INTEGER NOT NULL,
+    stream_seq       INTEGER NOT NULL       -- its item in the ledger stream
+) STRICT;
 
 -- What a cashier sold. The POS must never use one sale id twice on one register.
 CREATE TABLE pos_sale (

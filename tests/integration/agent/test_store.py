@@ -10,7 +10,7 @@ import pytest
 
 from agent.clock import Instant
 from agent.points.ledger import Posting
-from agent.store.database import Store, StoreBroken, StoreMismatch
+from agent.store.database import Store, StoreBroken, StoreMismatch, Transaction
 from agent.store.outbox import LEDGER, SERVICE
 from tests.integration.agent.tills import AT_MS, bodies
 
@@ -35,6 +35,11 @@ def pragma(store: Store, name: str) -> object:
 def put(store: Store, body: bytes) -> int:
     with store.transaction() as tx:
         return tx.outbox.put(SERVICE, "adopted", body, AT_MS)
+
+
+def put_and_fail(tx: Transaction) -> None:
+    tx.outbox.put(SERVICE, "adopted", b"gone", AT_MS)
+    raise ZeroDivisionError
 
 
 def test_every_commit_is_synced(store: Store) -> None:
@@ -84,8 +89,7 @@ def test_a_folder_that_is_not_there_is_broken(tmp_path: Path) -> None:
 
 def test_an_exception_takes_back_the_transaction(store: Store, tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), store.transaction() as tx:
-        tx.outbox.put(SERVICE, "adopted", b"gone", AT_MS)
-        raise ZeroDivisionError
+        put_and_fail(tx)
     assert not store.in_transaction
     assert bodies(tmp_path / "station.db") == []
     assert put(store, b"kept") == 1
@@ -95,8 +99,7 @@ def test_a_savepoint_takes_back_its_verb_alone(store: Store, tmp_path: Path) -> 
     with store.transaction() as tx:
         tx.outbox.put(SERVICE, "adopted", b"first", AT_MS)
         with pytest.raises(ZeroDivisionError), store.savepoint():
-            tx.outbox.put(SERVICE, "adopted", b"gone", AT_MS)
-            raise ZeroDivisionError
+            put_and_fail(tx)
         tx.outbox.put(SERVICE, "adopted", b"second", AT_MS)
     assert bodies(tmp_path / "station.db") == [b"first", b"second"]
 
@@ -128,8 +131,9 @@ def test_a_connection_belongs_to_the_thread_that_made_it(store: Store) -> None:
 
 def test_a_broken_promise_of_our_own_is_not_an_error_of_the_disk(store: Store) -> None:
     """A unique constraint: passed on as it is, so that the log names the constraint."""
-    with pytest.raises(sqlite3.IntegrityError), store.transaction() as tx:
+    with store.transaction() as tx:
         tx.ledger.post("award", bytes(16), (Posting("a", -1), Posting("b", 1)), AT_MS)
+    with pytest.raises(sqlite3.IntegrityError), store.transaction() as tx:
         tx.outbox._connection.execute("INSERT INTO ledger_entry SELECT * FROM ledger_entry")
     assert not store.in_transaction
 

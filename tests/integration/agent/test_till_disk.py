@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agent.clock import Instant
-from agent.store.database import StoreBroken, Transaction
+from agent.store.database import StoreBroken, StoreFull, Transaction
 from agent.store.outbox import SERVICE
 from agent.till import TillUnavailable
 from tests.integration.agent.tills import PATIENCE_S, RunningTill, bodies, put, running, start
@@ -72,6 +72,32 @@ class TestFull:
             after = till.hand_in(submissions, put(b"after"))
         assert (before.heard(), reason(full.heard()), after.heard()) == (1, "DISK_FULL", 2)
         assert bodies(tmp_path / "station.db") == [b"before", b"after"]
+
+    def test_a_refusal_inside_a_group_that_is_taken_back_is_asked_again(self, till: RunningTill) -> None:
+        """Refused alone at first; then its group is, and each is tried alone: now there is room for it."""
+        tries: list[int] = []
+
+        def tight_at_first(tx: Transaction, at: Instant) -> str:
+            tries.append(1)
+            if len(tries) == 1:
+                raise StoreFull
+            return "fits"
+
+        with till.one_group() as submissions:
+            tight = till.hand_in(submissions, tight_at_first)
+            full = till.hand_in(submissions, half_written)
+        assert (tight.heard(), reason(full.heard())) == ("fits", "DISK_FULL")
+
+    def test_a_verb_that_alone_is_too_much_is_refused_alone(self, till: RunningTill) -> None:
+        def too_much(tx: Transaction, at: Instant) -> None:
+            tx.outbox.put(SERVICE, "adopted", b"gone", at.wall_ms)
+            raise StoreFull
+
+        with till.one_group() as submissions:
+            first = till.hand_in(submissions, put(b"first"))
+            refused = till.hand_in(submissions, too_much)
+            last = till.hand_in(submissions, put(b"last"))
+        assert (first.heard(), reason(refused.heard()), last.heard()) == (1, "DISK_FULL", 2)
 
 
 class FailingDisk:

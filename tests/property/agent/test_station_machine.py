@@ -7,6 +7,7 @@ I12, I18 to I20).
 
 import shutil
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import HealthCheck, assume, settings
@@ -194,18 +195,18 @@ class Station(RuleBasedStateMachine):
         for number, (seq, body, stored) in enumerate(
             self.world.rows("SELECT seq, body, head FROM ledger_entry ORDER BY seq"), 1
         ):
-            head = next_head(head, bytes(body))  # type: ignore[arg-type]
+            head = next_head(head, bytes(body))
             assert (seq, stored) == (number, head)
 
     @invariant()
     def outbox_without_a_gap(self) -> None:
         found = self.world.rows("SELECT seq, body, head FROM outbox WHERE stream = 'ledger' ORDER BY seq")
-        for (before, _, head), (seq, body, next_) in zip(found, found[1:], strict=False):
-            assert seq == before + 1  # type: ignore[operator]
-            assert next_ == next_head(bytes(head), bytes(body))  # type: ignore[arg-type]
+        for (before, _, head), (seq, body, next_) in pairwise(found):
+            assert seq == before + 1
+            assert next_ == next_head(bytes(head), bytes(body))
         [(acked,)] = self.world.rows("SELECT coalesce(max(seq), 0) FROM watermark WHERE stream = 'ledger'")
         if found:
-            assert found[0][0] <= max(1, acked)  # type: ignore[type-var,call-overload]
+            assert found[0][0] <= max(1, acked)
 
     @invariant()
     def lots_and_display(self) -> None:
@@ -218,14 +219,14 @@ class Station(RuleBasedStateMachine):
             [(remaining,)] = self.world.rows(
                 "SELECT coalesce(sum(remaining_minor), 0) FROM lot WHERE member = ?", member
             )
-            own = awarded - returned  # type: ignore[operator]
+            own = awarded - returned
             assert self.world.balance_minor(member) == balance_minor + own
             assert remaining == own  # nothing is spent here yet
 
     @invariant()
     def awards_can_be_computed_again(self) -> None:
         for inputs, result, minor, body in self.world.rows(_AWARDS):
-            bundle = parse_bundle(bytes(body))  # type: ignore[arg-type]
+            bundle = parse_bundle(bytes(body))
             assert not isinstance(bundle, BundleRefused)
             again = award(AwardInputs.model_validate_json(str(inputs)), bundle)
             assert again == Award.model_validate_json(str(result))
@@ -233,13 +234,15 @@ class Station(RuleBasedStateMachine):
 
 
 _AWARDS = """
-SELECT inputs, result, minor, body FROM award JOIN bundle USING (bundle, version) ORDER BY stream_seq DESC LIMIT 3
+SELECT inputs, result, minor, body FROM award JOIN bundle USING (bundle, version)
+ORDER BY stream_seq DESC LIMIT 3
 """
 _RETURNED = (
     "SELECT coalesce(sum(refund.minor), 0) FROM refund JOIN award USING (fact_id) WHERE award.member = ?"
 )
 _CLAIMED_AND_AWARDED = """
-SELECT 1 FROM binding JOIN award USING (fact_id) WHERE binding.reason = 'MEMBER_UNKNOWN' OR binding.member = ''
+SELECT 1 FROM binding JOIN award USING (fact_id)
+WHERE binding.reason = 'MEMBER_UNKNOWN' OR binding.member = ''
 """
 
 

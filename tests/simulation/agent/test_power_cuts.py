@@ -106,6 +106,9 @@ def opened(path: Path, connect: Callable[[Path], sqlite3.Connection]) -> Iterato
         yield Station(store)
 
 
+Tables = list[tuple[str, list[tuple[object, ...]]]]
+
+
 @dataclass
 class Recording:
     """One uncut run. `answered_at[n]`: operations done when group n had been answered."""
@@ -115,7 +118,7 @@ class Recording:
     answers: list[list[tuple[Step, Said]]] = field(default_factory=list)
     answered_at: list[int] = field(default_factory=list)
     states: list[bytes] = field(default_factory=list)
-    final: list[object] = field(default_factory=list)
+    final: Tables = field(default_factory=list)
 
     def answered(self, operations: int) -> int:
         return sum(done <= operations for done in self.answered_at)
@@ -151,7 +154,7 @@ def record(name: str, pragma: str = "") -> Recording:
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
 
 
-def rows(connection: sqlite3.Connection, table: str, columns: str = "*") -> list[object]:
+def rows(connection: sqlite3.Connection, table: str, columns: str = "*") -> list[tuple[object, ...]]:
     return connection.execute(f"SELECT {columns} FROM {table} ORDER BY 1, 2").fetchall()
 
 
@@ -161,7 +164,7 @@ def digest(connection: sqlite3.Connection) -> bytes:
     return hashlib.sha256(repr([(name, rows(connection, name)) for name in tables]).encode()).digest()
 
 
-def ledger(connection: sqlite3.Connection) -> list[object]:
+def ledger(connection: sqlite3.Connection) -> Tables:
     """Everything but how often somebody was refused, a card was shown, and an ack was heard."""
     apart = {"watermark": "stream, seq, head", "presentation": "DISTINCT point, credential, fact_id"}
     tables = [name for (name,) in connection.execute(_TABLES) if name != "alarm"]
@@ -273,7 +276,7 @@ def test_the_disk_saw_everything(recording: Recording) -> None:
 
 
 def test_the_script_is_what_it_says(recording: Recording) -> None:
-    tables = {name: len(found) for name, found in recording.final}  # type: ignore[misc,arg-type]
+    tables = {name: len(found) for name, found in recording.final}
     fuellings = {s.event.raw for g in recording.groups for s in g.steps if isinstance(s.event, Fuelling)}
     assert len(fuellings) == 55  # one for every sale but five baskets, two for ten of them
     assert tables["fact"] == len(fuellings) + 5

@@ -85,7 +85,7 @@ def test_after_pruning_everything_the_stream_goes_on_without_a_gap(sold: World) 
     sold.fuel(10_000)
     assert seqs(sold) == [10, 11]
     [(body, new_head)] = sold.rows("SELECT body, head FROM outbox WHERE stream = 'ledger' AND seq = 11")
-    assert new_head == next_head(head, bytes(body))  # type: ignore[arg-type]
+    assert new_head == next_head(head, bytes(body))
     assert ack(sold, 11) == ""
 
 

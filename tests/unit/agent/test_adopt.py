@@ -40,7 +40,7 @@ class TestBundle:
         digest = sha256(payload).digest()
         assert world.rows("SELECT body, sha256 FROM bundle WHERE version = 43") == [(payload, digest)]
         [(body,)] = world.rows("SELECT body FROM outbox WHERE stream = 'service' ORDER BY seq DESC LIMIT 1")
-        assert json.loads(body)["sha256"] == digest.hex()  # type: ignore[arg-type]
+        assert json.loads(body)["sha256"] == digest.hex()
 
     def test_again_it_changes_nothing(self, world: World) -> None:
         before = world.rows("SELECT * FROM outbox")
@@ -82,6 +82,15 @@ class TestBundle:
         assert world.pay("R-2", world.fuel(50_000).amount_fen, credential=BASIC).points_minor == 15_000
         assert world.rows("SELECT version FROM award ORDER BY stream_seq") == [(42,), (43,)]
 
+    def test_the_rules_are_those_in_force_when_it_was_fuelled(self, world: World) -> None:
+        """I22: fuelled before the new rules began, paid after."""
+        later = ("effective_from = 2026-07-01T00:00:00", "effective_from = 2026-07-08T10:01:00")
+        adopt(world, bundle_bytes(NEXT, later, ("points_minor = 200", "points_minor = 300")))
+        fuelling = world.fuel(50_000)
+        world.wait(120)
+        assert world.pay("R-1", fuelling.amount_fen, credential=BASIC).points_minor == 10_000
+        assert world.rows("SELECT version FROM award") == [(42,)]
+
     def test_sales_that_waited_for_rules_are_settled_when_they_come(self, world: World) -> None:
         """The station sold for a day before its first bundle reached it."""
         world.at_ms -= 30 * 86_400_000
@@ -119,6 +128,29 @@ class TestBundle:
         with pytest.raises(Crash):
             world.run(crash_after_use)
         assert world.pay("R-1", world.fuel(50_000).amount_fen, credential=BASIC).points_minor == 10_000
+
+
+class TestUsage:
+    def test_a_day_s_cap_counts_every_award_of_the_business_day(self, world: World) -> None:
+        """500 points a day: four sales of 120, then what is left, then nothing, and a new day."""
+        earned = [self.sell(world, number) for number in range(6)]
+        assert earned == [12_000, 12_000, 12_000, 12_000, 2_000, 0]
+        assert world.rows("SELECT period, minor FROM usage ORDER BY period") == [
+            ("2026-07", 50_000),
+            ("2026-07-08", 50_000),
+        ]
+        world.wait(6 * 86_400)
+        assert self.sell(world, 9) == 12_000
+        assert world.rows("SELECT minor FROM usage WHERE period = '2026-07'") == [(62_000,)]
+
+    def test_a_refund_does_not_open_the_cap_again(self, world: World) -> None:
+        for number in range(5):
+            self.sell(world, number)
+        world.refund("F-1", "R-0", 39_250)
+        assert self.sell(world, 9) == 0
+
+    def sell(self, world: World, number: int) -> int | None:
+        return world.pay(f"R-{number}", world.fuel(50_000).amount_fen, credential=GOLD).points_minor
 
 
 class TestMembers:

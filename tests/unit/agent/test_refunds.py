@@ -10,7 +10,7 @@ from tests.world import BASIC, GOLD, World
 
 def sell(world: World, volume_ml: int = 50_000, sale: str = "R-1", **changes: object) -> int:
     """One paid fuelling of the basic member; returns what it cost."""
-    fuelling = world.fuel(volume_ml, **changes)
+    fuelling = world.fuel(volume_ml, "08", **changes)
     assert world.pay(sale, fuelling.amount_fen, credential=BASIC).points_minor is not None
     return fuelling.amount_fen
 
@@ -134,7 +134,7 @@ def test_what_was_spent_meanwhile_comes_from_other_lots_and_then_becomes_debt(wo
     spend(9_000)
     assert world.refund("F-1", "R-1", 39_250).points_minor == -10_000
     assert lots(world) == [(0, "reversed"), (0, "exhausted")]
-    accounts = dict(world.rows("SELECT account, minor FROM account"))  # type: ignore[arg-type]
+    accounts = dict(world.rows("SELECT account, minor FROM account"))
     assert accounts["member:m-basic:debt"] == -5_000
 
 
