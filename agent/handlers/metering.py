@@ -63,15 +63,24 @@ def arithmetic(fuelling: Fuelling) -> tuple[tuple[str, ...], int]:
 
 
 def next_meter(
-    fuelling: Fuelling, meter: Meter | None, device_key: str, epoch: int, fact_id: bytes, scale: int
+    fuelling: Fuelling,
+    meter: Meter | None,
+    device_key: str,
+    epoch: int,
+    fact_id: bytes,
+    odd: bool,
+    scale: int,
 ) -> Meter:
-    """What to remember after this fuelling."""
-    repeated = scale != 0 and meter is not None and meter.wrong_scale_factor == scale
-    in_row = (meter.wrong_scale_in_row + 1 if meter and repeated else 1) if scale else 0
+    """What to remember after this fuelling. A row ends with a record that fits, not with another oddity."""
+    factor, in_row = (meter.wrong_scale_factor, meter.wrong_scale_in_row) if meter else (0, 0)
+    if scale:
+        factor, in_row = scale, in_row + 1 if factor == scale else 1
+    elif not odd:
+        factor, in_row = 0, 0
     after = fuelling.totalizer_after_ml
     if after is None and meter is not None:
         after = meter.totalizer_after_ml
-    return Meter(device_key, fuelling.nozzle, epoch, after, fact_id, scale, in_row)
+    return Meter(device_key, fuelling.nozzle, epoch, after, fact_id, factor, in_row)
 
 
 def withholds(meter: Meter | None) -> bool:

@@ -30,17 +30,17 @@ def record_fuelling(
         return Told(Answer(Outcome.REPEATED, durable=True, fact_id=ids.text(known.fact_id)))
 
     metered = metering.metering(fuelling, meter, epoch)
-    flags, scale = metering.arithmetic(fuelling)
+    odd, scale = metering.arithmetic(fuelling)
     place = site.places.get((device_key, fuelling.nozzle), UNCONFIGURED)
     was_withheld = metering.withholds(meter)
-    meter = metering.next_meter(fuelling, meter, device_key, epoch, fact_id, scale)
+    meter = metering.next_meter(fuelling, meter, device_key, epoch, fact_id, bool(odd), scale)
     withheld = (metering.WRONG_SCALE,) if metering.withholds(meter) else ()
-    flags = (*fuelling.flags, *metered.flags, *flags, *withheld, *_oddities(place, credential))
+    flags = (*fuelling.flags, *metered.flags, *odd, *withheld, *_oddities(place, credential))
     when = event_time(fuelling.device_time, seen, tx.meters.clock_offset_ms(device_key), site.zone)
     fact = _fact(fact_id, fuelling, device_key, place, metered, when, flags, credential or "", tx, at)
     _book(fact, tx)
     tx.meters.keep(meter)
-    if was_withheld and not scale:
+    if was_withheld and not odd:
         correct_scale(fuelling, device_key, tx, site, at)
     _learn_clock(fuelling, seen, device_key, tx, site)
     for flag in flags:

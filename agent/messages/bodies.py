@@ -14,6 +14,8 @@ from agent.points.inputs import AwardInputs, Evidence, TimeQuality
 from agent.points.values import MAX_INTEGER, Natural, Positive, Value
 
 Word = Annotated[str, Field(max_length=128)]
+Flags = Annotated[str, Field(max_length=1024)]
+"""Reason codes, space separated: a record may be odd in every way at once, and is booked all the same."""
 FactId = Annotated[str, Field(min_length=22, max_length=22)]
 Wall = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 
@@ -49,7 +51,7 @@ class Fuelling(Body):
     time: TimeQuality = "seen"
     clock: Word = "SYNCED"
     booked_ms: Wall
-    flags: Word = ""
+    flags: Flags = ""
     credential: Word = ""
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.bench.burst import burst
 from tests.bench.figure import Figure, say, summary
-from tests.bench.footprint import footprint
+from tests.bench.footprint import Concentrators, Dispensers, Kind, footprint
 from tests.bench.startup import startup
 from tests.bench.volume import volume
 from tests.bench.wire import wire_to_durable
@@ -28,6 +28,7 @@ class Size:
     pairs: int
     wire_sales: int
     burst_sales: int
+    sites: tuple[Kind, ...]
     seconds: float
     polled_sales: int
     started: int
@@ -35,14 +36,32 @@ class Size:
 
 
 FULL = Size(
-    pairs=5, wire_sales=40, burst_sales=400, seconds=10, polled_sales=64, started=7, weighed_sales=400
+    pairs=5,
+    wire_sales=40,
+    burst_sales=800,
+    sites=(Dispensers, Concentrators),
+    seconds=10,
+    polled_sales=64,
+    started=7,
+    weighed_sales=400,
 )
-QUICK = Size(pairs=1, wire_sales=3, burst_sales=40, seconds=1, polled_sales=16, started=1, weighed_sales=100)
+QUICK = Size(
+    pairs=1,
+    wire_sales=3,
+    burst_sales=40,
+    sites=(Dispensers,),
+    seconds=1,
+    polled_sales=16,
+    started=1,
+    weighed_sales=100,
+)
 
 PARTS: dict[str, Callable[[Path, Size], Sequence[Figure]]] = {
     "wire": lambda place, size: wire_to_durable(place, pairs=size.pairs, sales=size.wire_sales),
     "burst": lambda place, size: [burst(place, pairs=size.pairs, sales=size.burst_sales)],
-    "footprint": lambda place, size: footprint(place, seconds=size.seconds, sales=size.polled_sales),
+    "footprint": lambda place, size: footprint(
+        place, size.sites, seconds=size.seconds, sales=size.polled_sales
+    ),
     "startup": lambda place, size: [startup(place, pairs=size.started)],
     "volume": lambda place, size: volume(place, sales=size.weighed_sales),
 }

@@ -8,8 +8,9 @@ from statistics import median
 
 from agent.handlers import dispatch
 from agent.handlers.site import Site
-from agent.handlers.told import Seen
+from agent.handlers.told import Seen, Told
 from agent.till import Till
+from drivers.events import Answer, Fuelling, SalePaid
 from tests.bench.figure import Figure
 from tests.bench.recording import Recorder, Replay, Statement, regrouped
 from tests.bench.rig import BETWEEN_SALES_MS, MORNING_MS, Customers, Day, Sale, serving, site, till_on
@@ -92,11 +93,10 @@ def _sell(till: Till, here: Site, clock: Day, sales: list[Sale]) -> float:
             except IndexError:
                 return
             clock.at_ms = max(clock.at_ms, MORNING_MS + number * BETWEEN_SALES_MS)
-            seen = Seen(clock.at_ms, clock.at_ms)
-            till.submit(lambda tx, at: dispatch.handle(sale.fuelling, sale.line, seen, tx, here, at))
-            told = till.submit(lambda tx, at: dispatch.handle(sale.paid, "pos", seen, tx, here, at))
-            if not told.answer.durable or told.answer.points_minor is None:
-                without_points.append(told)
+            _submit(till, here, clock, sale.line, sale.fuelling)
+            answer = _submit(till, here, clock, "pos", sale.paid)
+            if not answer.durable or answer.points_minor is None:
+                without_points.append(answer)
 
     threads = [threading.Thread(target=customers) for _ in range(THREADS)]
     for thread in threads:
@@ -108,3 +108,9 @@ def _sell(till: Till, here: Site, clock: Day, sales: list[Sale]) -> float:
     took_s = time.perf_counter() - began
     assert not without_points, without_points[0]
     return took_s
+
+
+def _submit(till: Till, here: Site, clock: Day, line: str, event: Fuelling | SalePaid) -> Answer:
+    seen = Seen(clock.at_ms, clock.at_ms)
+    told: Told = till.submit(lambda tx, at: dispatch.handle(event, line, seen, tx, here, at))
+    return told.answer

@@ -117,7 +117,7 @@ def _packet_bytes(speech: Speech, outbox: OutboxReader, rows: list[OutboxRow]) -
 
 def _publish_bytes(message: Outgoing) -> int:
     """MQTT 5, 3.3: type, remaining length (1 to 4 bytes), topic, packet id, properties, payload."""
-    remaining = 2 + len(message.topic.encode()) + 2 + len(_publish_properties(message).pack())
+    remaining = 2 + len(message.topic.encode()) + 2 + len(_publish_properties(message).pack())  # type: ignore[no-untyped-call]
     remaining += len(message.payload)
     return 1 + (remaining.bit_length() + 6) // 7 + remaining
 

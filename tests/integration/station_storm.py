@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Station:
         self.cashier = Cashier(self.forecourt.pos, clock.monotonic_ms)
         self.sold = 0
 
-    def _members(self):
+    def _members(self) -> Iterator[tuple[Member, tuple[str, ...]]]:
         for member, tier, credential in MEMBERS:
             hashed = self.stage.credential_key.hash(credential)
             yield Member(member=member, tier=tier), (hashed,)
@@ -48,7 +49,9 @@ class Station:
         nozzle, point = rng.choice((("08", "3"), ("09", "4")))
         volume_ml = 1_000 + 10 * self.sold
         amount_fen = (volume_ml * PRICE_MILLI + 5_000) // 10_000
-        self.forecourt.concentrator.act(lambda device: device.sell(nozzle, volume_ml, amount_fen, PRICE_MILLI))
+        self.forecourt.concentrator.act(
+            lambda device: device.sell(nozzle, volume_ml, amount_fen, PRICE_MILLI)
+        )
         credential = rng.choice(MEMBERS)[2]
         sale_id = f"s{self.sold:05d}"
         self.forecourt.pos.act(lambda pos: pos.pay(sale_id, point, amount_fen, "cash", (), credential))

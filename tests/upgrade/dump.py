@@ -35,7 +35,7 @@ def live(world: World) -> None:
     world.pay("R-5", 99_900, credential=BASIC)
     world.fuel(10_000, device_time=DeviceTime(2026, 7, 8, 10, 3))
     world.refund("F-9", "R-9", 100)
-    for number in range(3):
+    for _ in range(3):
         odd = world.fuelling(40_000, "09")
         world.book(replace(odd, volume_ml=4_000, volume_step_ml=1))
     world.fuel(40_000, "09")

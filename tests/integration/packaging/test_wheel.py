@@ -65,7 +65,7 @@ def test_the_four_package_names_belong_to_this_distribution_alone(installed):
         "print(json.dumps({n: sorted(set(p().get(n, []))) for n in ('agent','drivers','sync','config')}))"
     )
     owners = json.loads(_run(installed, "-c", program))
-    assert owners == dict.fromkeys(("agent", "drivers", "sync", "config"), ["forecourt-agent"])
+    assert owners == {name: ["forecourt-agent"] for name in ("agent", "drivers", "sync", "config")}
 
 
 def test_the_wheel_runs_without_the_working_tree(installed):

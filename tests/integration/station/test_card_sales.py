@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from agent.cli.demo.cashier import Cashier
 from agent.cli.demo.reconcile import books_of_station
 from agent.cli.demo.stage import Plan, Stage

@@ -35,9 +35,10 @@ def test_the_demo_holds_through_cut_and_kills(broker, tmp_path):
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["problems"] == [], done.stderr
     assert done.returncode == 0
-    assert KEYS <= result.keys()
+    assert result.keys() >= KEYS
     assert result["broker"] == broker
-    assert result["sales"] == result["facts"] == result["hq_facts"] == 24 + 1  # the ambiguous visit is two cars
+    cars = 24 + 1  # the ambiguous visit is two
+    assert result["sales"] == result["facts"] == result["hq_facts"] == cars
     assert result["awards"] == result["hq_awards"] > 0
     assert (result["lost"], result["twice"], result["mismatches"]) == (0, 0, 0)
     assert result["kills"] == 2

@@ -1,6 +1,7 @@
 """Integration: do station, HQ and dispensers agree after SIGKILLs at any moment?"""
 
 import pytest
+
 from tests.integration.station_storm import Station, kill_while_selling
 
 

@@ -1,12 +1,11 @@
-"""Integration: are the cases in which the direct Python peer loses data (peers.md 3, sync.md 6.7) safe here?"""
+"""Integration: are the cases in which the direct Python peer loses data (sync.md 6.7) safe here?"""
 
 import random
 import time
 
 import pytest
-from tests.integration.station_storm import BUNDLE, PRICE_MILLI, Station
 
-assert BUNDLE.exists()
+from tests.integration.station_storm import PRICE_MILLI, Station
 
 
 @pytest.fixture

@@ -136,17 +136,17 @@ def test_arithmetic(
     assert arithmetic(record) == (flags, scale)
 
 
-def test_three_in_a_row_by_the_same_factor_withhold() -> None:
+def test_three_in_a_row_by_the_same_factor_withhold_until_one_fits() -> None:
     found: Meter | None = None
     held: list[bool] = []
-    for scale in (10, 10, 100, 100, 100, 100, 0, 100):
-        found = next_meter(_any_record(), found, "disp", 1, b"f", scale)
+    for odd, scale in [(1, 10), (1, 10), (1, 100), (1, 100), (1, 100), (1, 100), (1, 0), (0, 0), (1, 100)]:
+        found = next_meter(_any_record(), found, "disp", 1, b"f", bool(odd), scale)
         held.append(withholds(found))
-    assert held == [False, False, False, False, True, True, False, False]
+    assert held == [False, False, False, False, True, True, True, False, False]
 
 
 def test_a_record_without_a_reading_leaves_the_last_one() -> None:
-    kept = next_meter(last_sale(50_000, None), meter(1_000_000), "disp", 1, b"g", 0)
+    kept = next_meter(last_sale(50_000, None), meter(1_000_000), "disp", 1, b"g", False, 0)
     assert (kept.totalizer_after_ml, kept.last_fact_id) == (1_000_000, b"g")
 
 

@@ -188,6 +188,15 @@ class TestWrongScale:
         assert world.pay("R-2", 39_250).points_minor == 12_000
         assert world.count("award") == 4
 
+    def test_a_record_that_is_odd_in_another_way_does_not_end_it(self, world: World) -> None:
+        for number in range(3):
+            self.sell(world, self.wrong(world), f"R-{number}")
+        odd = replace(self.wrong(world), amount_fen=30_000)
+        assert self.sell(world, odd, "R-8") == ("WRONG_SCALE", None)
+        self.sell(world, world.fuelling(50_000), "R-9")
+        assert world.pay("R-2", 39_250).points_minor == 12_000
+        assert world.pay("R-8", 30_000).reason == "WRONG_SCALE"
+
     def test_other_nozzles_go_on_earning(self, world: World) -> None:
         for number in range(3):
             self.sell(world, self.wrong(world), f"R-{number}")
