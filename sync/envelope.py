@@ -13,7 +13,6 @@ leaf = SHA-256(0x00 ‖ body), head = SHA-256(0x01 ‖ head before ‖ leaf), fi
 
 import base64
 import binascii
-import hashlib
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sync.chain import GENESIS, leaf, next_head
 from sync.outbox import STREAMS
 from sync.refusal import Refusal
 from sync.topics import STATION_PATTERN
@@ -40,9 +40,6 @@ __all__ = [
     "open_",
     "seal",
 ]
-
-GENESIS = bytes(32)
-"""The stream head before seq 1 of an epoch."""
 
 MAX_ITEMS = 100
 MAX_INFLATED_BYTES = 262_144
@@ -86,17 +83,6 @@ class Envelope:
     @property
     def last_seq(self) -> int:
         return self.header.first_seq + self.header.count - 1
-
-
-def leaf(body: bytes) -> bytes:
-    """SHA-256(0x00 ‖ body)."""
-    return hashlib.sha256(b"\x00" + body).digest()
-
-
-def next_head(head: bytes, body: bytes) -> bytes:
-    """The stream head after `body`: SHA-256(0x01 ‖ head ‖ leaf(body))."""
-    assert len(head) == 32
-    return hashlib.sha256(b"\x01" + head + leaf(body)).digest()
 
 
 def encode_head(head: bytes) -> str:

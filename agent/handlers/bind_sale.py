@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from agent.clock import Instant
-from agent.handlers.settle import claim, settle
+from agent.handlers.settle import claim, count_oddity, settle
 from agent.handlers.site import Site
 from agent.handlers.told import Told, refused
 from agent.handlers.wording import sentence
@@ -32,7 +32,7 @@ def sale_paid(event: SalePaid, tx: Transaction, site: Site, at: Instant) -> Told
     if sale.total_fen <= 0:
         return refused(site, "EMPTY_SALE")
     tx.sales.add(sale)
-    if event.point is None:
+    if event.fuel_amount_fen == 0:
         return Told(_sell_basket(sale, tx, site, at))
     return Told(_find_fuelling(sale, tx, site, at))
 
@@ -135,6 +135,8 @@ def _bind(sale: PosSale, fact: Fact, tx: Transaction, site: Site, at: Instant) -
 def _settle_for(fact: Fact, sale: PosSale | None, tx: Transaction, site: Site, at: Instant) -> Answer:
     binding = _whose(fact, sale, tx, at)
     tx.sales.bind(binding)
+    if binding.reason == "TWO_MEMBERS":
+        count_oddity(binding.reason, fact, tx, at)
     if binding.credential:
         tx.presentations.put_away(fact.point, binding.credential, fact.fact_id)
     if binding.reason == "MEMBER_UNKNOWN":

@@ -27,6 +27,9 @@ SHOP = "shop"
 NO_TENDER = "none"
 """Tender where points are awarded without a POS."""
 
+ODD_REFUSALS = frozenset({"NO_RULE", "NO_METERING_EVIDENCE", "BEYOND_RANGE"})
+"""Why a sale, or a line of it, earned nothing although nobody decided so."""
+
 
 def settle(
     binding: Binding, fact: Fact, sale: PosSale | None, tx: Transaction, site: Site, at: Instant
@@ -42,6 +45,8 @@ def settle(
             tx.sales.identify(binding, "", binding.credential, "MEMBER_UNKNOWN"), fact, sale, tx, site, at
         )
     if reason := _reason_to_wait(fact, sale, member, tx):
+        if reason == "NO_RULES" != binding.reason:
+            count_oddity(reason, fact, tx, at)
         return _without_points(tx.sales.identify(binding, member.member, binding.credential, reason), site)
     bundle = tx.bundles.in_force(fact.event_time_ms)
     assert bundle is not None
@@ -65,7 +70,14 @@ def claim(
         inputs=inputs,
     )
     tx.outbox.put(LEDGER, "claim", item.encoded(), at.wall_ms)
+    count_oddity("MEMBER_UNKNOWN", fact, tx, at)
     return _without_points(binding, site)
+
+
+def count_oddity(reason: str, fact: Fact, tx: Transaction, at: Instant) -> None:
+    """Points that a customer may have expected and somebody must look after: seen in `status`."""
+    where = f"point {fact.point}" if fact.point else f"register {fact.device_key}"
+    tx.alarms.count(reason, where, at.wall_ms, ids.text(fact.fact_id))
 
 
 def _reason_to_wait(fact: Fact, sale: PosSale | None, member: Member, tx: Transaction) -> str:
@@ -173,6 +185,8 @@ def _book(
         stream_seq=tx.outbox.put(LEDGER, "award", item.encoded(), at.wall_ms),
     )
     tx.awards.add(stored)
+    for reason in {line.rule for line in earned.explanation if line.kind == "refused"} & ODD_REFUSALS:
+        count_oddity(reason, fact, tx, at)
     if earned.minor:
         tx.ledger.post("award", stored.award_id, award_postings(member.member, earned.minor), at.wall_ms)
         tx.awards.open_lot(lot_of_award(stored.award_id.hex(), earned.minor), member.member)

@@ -15,7 +15,7 @@ from agent.points.inputs import AwardInputs, Line
 from agent.points.rules import Bundle
 from agent.points.ruleset import ONE_BP, Cap, Combine, Modifier, Ruleset, Scope
 from agent.points.units import RoundingMode, round_to_multiple
-from agent.points.values import MAX_INTEGER, Natural, Value
+from agent.points.values import MOST_MINOR, Natural, Value
 
 Kind = Literal["base", "factor", "rounding", "cap", "grandfather", "refused"]
 Reason = Literal["", "NO_METERING_EVIDENCE", "TENDER_EXCLUDED", "NO_RULE", "BEYOND_RANGE"]
@@ -135,7 +135,7 @@ def _by_ruleset(ruleset: Ruleset, inputs: AwardInputs, bundle: Bundle) -> Award:
         return Award(minor=0, reason="NO_RULE", ruleset=ruleset.id, explanation=tuple(tally.lines))
     rounding = bundle.rounding
     minor = round_to_multiple(tally.exact, tally.denominator, rounding.to_minor, rounding.mode)
-    if minor > MAX_INTEGER:
+    if minor > MOST_MINOR:
         return _nothing("BEYOND_RANGE", ruleset)
     if remainder := minor - tally.exact // tally.denominator:
         tally.lines.append(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from agent.store.ledger import GENESIS, next_head
+from sync.chain import GENESIS, next_head
 
 Progress = Callable[[int, int], None]
 """done, total rows"""

@@ -1,34 +1,14 @@
 """The double-entry ledger: entries that sum to zero, each hashed onto the one before.
 
-leaf = SHA-256(0x00 ‖ entry bytes), head = SHA-256(0x01 ‖ head before ‖ leaf) (decisions.md 6). The
-bytes are stored as hashed, so nothing has to be rebuilt canonically to check them.
+The chain is that of the streams (`sync/chain.py`). The bytes are stored as hashed, so nothing has to
+be rebuilt canonically to check them.
 """
 
-import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 from agent.points.ledger import Posting
-
-GENESIS = bytes(32)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    seq: int
-    body: bytes
-    head: bytes
-
-
-def leaf(body: bytes) -> bytes:
-    return hashlib.sha256(b"\x00" + body).digest()
-
-
-def next_head(head: bytes, body: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + head + leaf(body)).digest()
-
+from sync.chain import GENESIS, next_head
 
 _TIP = "SELECT seq, head FROM ledger_entry ORDER BY seq DESC LIMIT 1"
 _ADD_ENTRY = "INSERT INTO ledger_entry (seq, kind, ref, at_ms, body, head) VALUES (?, ?, ?, ?, ?, ?)"
@@ -37,8 +17,6 @@ _MOVE = """
 INSERT INTO account (account, minor) VALUES (?, ?)
 ON CONFLICT (account) DO UPDATE SET minor = minor + excluded.minor
 """
-_BALANCE = "SELECT minor FROM account WHERE account = ?"
-_ENTRIES = "SELECT seq, body, head FROM ledger_entry ORDER BY seq"
 
 
 class Ledger:
@@ -49,10 +27,6 @@ class Ledger:
         """(last seq, head); (0, GENESIS) before the first entry."""
         row = self._connection.execute(_TIP).fetchone()
         return (int(row[0]), bytes(row[1])) if row else (0, GENESIS)
-
-    def balance(self, account: str) -> int:
-        row = self._connection.execute(_BALANCE, (account,)).fetchone()
-        return int(row[0]) if row else 0
 
     def post(self, kind: str, ref: bytes, postings: tuple[Posting, ...], at_ms: int) -> int:
         """Write one entry; returns its seq. An entry without postings is not written (0 points)."""
@@ -66,10 +40,6 @@ class Ledger:
             self._connection.execute(_ADD_POSTING, (seq, posting.account, posting.minor))
             self._connection.execute(_MOVE, (posting.account, posting.minor))
         return seq
-
-    def entries(self) -> Iterator[Entry]:
-        for seq, body, head in self._connection.execute(_ENTRIES):
-            yield Entry(seq, body, head)
 
 
 def entry_bytes(seq: int, kind: str, ref: bytes, postings: tuple[Posting, ...], at_ms: int) -> bytes:

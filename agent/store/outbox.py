@@ -7,7 +7,7 @@ The reader's half is used by the courier on its own read-only connection.
 import sqlite3
 from dataclasses import dataclass
 
-from agent.store.ledger import GENESIS, next_head
+from sync.chain import GENESIS, next_head
 from sync.outbox import MAX_BODY_BYTES, OutboxRow
 
 LEDGER = "ledger"

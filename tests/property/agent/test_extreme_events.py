@@ -18,7 +18,7 @@ from agent.handlers.bind_sale import let_lapse
 from agent.handlers.told import Told
 from agent.messages.judge import judge_with
 from agent.points.rules import Bundle, parse_bundle
-from agent.points.values import MAX_INTEGER as MOST_MINOR
+from agent.points.values import MOST_MINOR
 from drivers.events import (
     BasketLine,
     CandidateChosen,
@@ -82,7 +82,9 @@ members = st.sampled_from([GOLD, BASIC, STRANGER])
 credentials = st.one_of(
     members,
     st.builds(
-        Credential, st.sampled_from(CredentialKind), st.one_of(st.just(PAYMENT_CARD), st.just("- -"), texts(64))
+        Credential,
+        st.sampled_from(CredentialKind),
+        st.one_of(st.just(PAYMENT_CARD), st.just("- -"), texts(64)),
     ),
 )
 digits = st.sampled_from(["", "000000", "999999", "FFFFFFFFFFFF"])

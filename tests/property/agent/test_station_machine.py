@@ -21,7 +21,6 @@ from agent.points.award import Award, award
 from agent.points.inputs import AwardInputs
 from agent.points.rules import BundleRefused, parse_bundle
 from agent.store.integrity import verify
-from agent.store.ledger import GENESIS, next_head
 from agent.store.outbox import LEDGER
 from drivers.events import (
     Answer,
@@ -35,6 +34,7 @@ from drivers.events import (
     PosRequest,
     SaleRefunded,
 )
+from sync.chain import GENESIS, next_head
 from tests.world import BASIC, BUNDLE, GOLD, STRANGER, World, paid
 
 VOLUMES_ML = st.sampled_from([1_000, 20_000, 20_010, 50_000])

@@ -3,8 +3,8 @@
 import pytest
 
 from agent.handlers.apply_ack import apply_ack, prune
-from agent.store.ledger import GENESIS, next_head
 from agent.store.outbox import LEDGER, SERVICE
+from sync.chain import GENESIS, next_head
 from tests.world import World
 
 DAY_MS = 86_400_000
