@@ -172,6 +172,11 @@ class Agent:
         self._registers: dict[str, str] = {}
         self._tidy_at_ms = 0
         self._started_at_ms = self._clock.wall_ms()
+        self._control = Control(
+            parts.settings.station.control_socket,
+            {"status": lambda _: self.status(), "load": self._load},
+            self._clock.monotonic_ms,
+        )
         self._till = Till(self._open_store, self._clock, self._wake_courier, self._store_broken)
         self._lines = {
             line.name: Line(
@@ -207,12 +212,7 @@ class Agent:
         while not self._till.opened.wait(1) and till.is_alive():
             self._notifier.status("opening the database")
         self._courier = self._open_courier(stop)
-        control = Control(
-            self._parts.settings.station.control_socket,
-            {"status": lambda _: self.status(), "load": self._load},
-            self._clock.monotonic_ms,
-        )
-        courier = self._courier
+        courier, control = self._courier, self._control
         workers = [
             *(Worker(f"line:{line.name}", line.run, _ticked(line)) for line in self._lines.values()),
             Worker("courier", lambda _: courier.run(), lambda: courier.ticked),
@@ -249,6 +249,7 @@ class Agent:
             "free_disk_mib": _free_mib(self._state_dir),
             "lines": lines,
             "road": _road(road) if road else None,
+            "control_refused": dict(self._control.refused),
             **self._read(lambda connection: reading.summary(connection, wall_ms)),
         }
 
@@ -324,8 +325,10 @@ class Agent:
         except TillUnavailable:
             log.warning("ACK_POSTPONED")  # HQ says it again with the next one
 
-    def _ignore_down(self, topic: str, payload: bytes) -> None:
+    def _ignore_down(self, topic: str, payload: bytes) -> str:
+        """Documents come by `forecourt load` in this version; what a broker brings is only counted."""
         log.info("DOWN_IGNORED", extra={"topic": topic, "size": len(payload)})
+        return "DOWN_IGNORED"
 
     def _vitals(self) -> Vitals:
         def read(connection: reading.Connection) -> Vitals:

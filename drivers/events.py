@@ -134,7 +134,7 @@ class MemberPresented:
 
 @dataclass(frozen=True, slots=True)
 class SalePaid:
-    """The POS has taken the money. `fuel_amount_fen` is the fuel part (0 and point None: shop only)."""
+    """The POS has taken the money. `fuel_amount_fen` is the fuel part (0: shop only, whatever `point`)."""
 
     register: str
     pos_sale_id: str

@@ -56,7 +56,7 @@ class CourierLoop:
     that calls `run` only. `submit_ack` stores a watermark: it may be called again with the same or a
     lower one, and a call that came to nothing is repeated later. `on_down(topic, payload)` gets
     everything from HQ that is neither an ack nor the answer to a hello, unopened, and returns when
-    it is safe with us.
+    it is safe with us: "", or the code under which it is counted because nothing came of it.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class CourierLoop:
         wall_ms: Callable[[], int],
         vitals: Callable[[], Vitals],
         submit_ack: Callable[[wire.Ack], None],
-        on_down: Callable[[str, bytes], None],
+        on_down: Callable[[str, bytes], str],
         stop: threading.Event,
         pace: Pace | None = None,
         link_pace: LinkPace | None = None,
@@ -232,8 +232,8 @@ class CourierLoop:
             self._take_ack(message.payload)
         elif message.correlation.startswith(HELLO_CORRELATION):
             self._take_reply(message.payload)
-        else:
-            self._on_down(message.topic, message.payload)
+        elif reason := self._on_down(message.topic, message.payload):
+            self._courier.count(reason)
 
     def _take_ack(self, payload: bytes) -> None:
         ack = wire.open_ack(payload, self._trusted)

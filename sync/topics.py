@@ -27,10 +27,6 @@ HQ_UP_SHARED = f"$share/{HQ_GROUP}/{HQ_UP}"
 HQ_RPC_SHARED = f"$share/{HQ_GROUP}-rpc/{HQ_RPC}"
 
 
-def is_station_name(text: str) -> bool:
-    return text != EVERYONE and re.fullmatch(STATION_PATTERN, text) is not None
-
-
 def up(station: str, stream: str) -> str:
     return f"{ROOT}/{station}/up/{stream}"
 

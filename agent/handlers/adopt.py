@@ -2,12 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
+from zoneinfo import available_timezones
 
 from agent.clock import Instant
 from agent.handlers.settle import settle
 from agent.handlers.site import Site
 from agent.messages import bodies, snapshot
-from agent.points.rules import BundleRefused, parse_bundle
+from agent.points.rules import Bundle, BundleRefused, parse_bundle
 from agent.store.bundles import StoredBundle
 from agent.store.database import Transaction
 from agent.store.members import Member
@@ -27,10 +28,8 @@ def adopt_bundle(payload: bytes, tx: Transaction, site: Site, at: Instant) -> Ad
     parsed = parse_bundle(payload, site.points_scale)
     if isinstance(parsed, BundleRefused):
         return Adoption(parsed.reason, f"{parsed.where}: {parsed.remedy}")
-    if parsed.program != site.programme:
-        return Adoption(
-            "OTHER_PROGRAMME", f"this bundle is for {parsed.program}, the station is in {site.programme}"
-        )
+    if objection := _objection(parsed, site):
+        return objection
     sha256 = hashlib.sha256(payload).digest()
     held = tx.bundles.hash_of(parsed.bundle, parsed.version)
     if held is not None:
@@ -49,6 +48,19 @@ def adopt_bundle(payload: bytes, tx: Transaction, site: Site, at: Instant) -> Ad
     return Adoption(
         "", f"bundle {parsed.bundle} version {parsed.version} adopted, {settled} waiting sales settled"
     )
+
+
+def _objection(bundle: Bundle, site: Site) -> Adoption | None:
+    """Sound rules that this station must not, or cannot yet, go by."""
+    if bundle.program != site.programme:
+        text = f"this bundle is for {bundle.program}, the station is in {site.programme}"
+        return Adoption("OTHER_PROGRAMME", text)
+    if bundle.timezone not in available_timezones():
+        return Adoption("UNKNOWN_TIMEZONE", f"timezone: {bundle.timezone} is not in the time-zone database")
+    if bundle.activation is not None and bundle.activation.after_s:
+        text = 'activation.after: this version credits points at once; set it to "PT0S"'
+        return Adoption("ACTIVATION_NOT_SUPPORTED", text)
+    return None
 
 
 def adopt_members(payload: bytes, tx: Transaction, site: Site, at: Instant) -> Adoption:

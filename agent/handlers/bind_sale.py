@@ -32,7 +32,7 @@ def sale_paid(event: SalePaid, tx: Transaction, site: Site, at: Instant) -> Told
     if sale.total_fen <= 0:
         return refused(site, "EMPTY_SALE")
     tx.sales.add(sale)
-    if event.fuel_amount_fen == 0:
+    if event.point is None or event.fuel_amount_fen == 0:
         return Told(_sell_basket(sale, tx, site, at))
     return Told(_find_fuelling(sale, tx, site, at))
 

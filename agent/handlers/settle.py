@@ -185,7 +185,7 @@ def _book(
         stream_seq=tx.outbox.put(LEDGER, "award", item.encoded(), at.wall_ms),
     )
     tx.awards.add(stored)
-    for reason in {line.rule for line in earned.explanation if line.kind == "refused"} & ODD_REFUSALS:
+    for reason in sorted({line.rule for line in earned.explanation if line.kind == "refused"} & ODD_REFUSALS):
         count_oddity(reason, fact, tx, at)
     if earned.minor:
         tx.ledger.post("award", stored.award_id, award_postings(member.member, earned.minor), at.wall_ms)

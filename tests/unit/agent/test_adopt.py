@@ -55,6 +55,8 @@ class TestBundle:
             (("version = 42", "version = 41"), "BUNDLE_ROLLBACK"),
             (('bundle = "2026-07"', 'bundle = "2026-08"'), "BUNDLE_ROLLBACK"),
             (('program = "demo-cn"', 'program = "other"'), "OTHER_PROGRAMME"),
+            (('"Asia/Shanghai"', '"Asia/Nowhere"'), "UNKNOWN_TIMEZONE"),
+            (('after = "PT0S"', 'after = "PT48H"'), "ACTIVATION_NOT_SUPPORTED"),
         ],
     )
     def test_refused_and_nothing_changes(

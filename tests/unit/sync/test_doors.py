@@ -45,9 +45,9 @@ def test_other_topics_are_none(topic: str) -> None:
 
 
 def test_station_names_cannot_reach_outside_their_level() -> None:
-    assert topics.is_station_name("cn-0001")
+    assert topics.parse(topics.state("cn-0001")) is not None
     for bad in ("", "all", "a/b", "+", "#", "a b", "-a", "x" * 33, "站"):
-        assert not topics.is_station_name(bad)
+        assert topics.parse(topics.state(bad)) is None
 
 
 # ---- broker addresses
