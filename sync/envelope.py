@@ -43,7 +43,7 @@ __all__ = [
 
 MAX_ITEMS = 100
 MAX_INFLATED_BYTES = 262_144
-CONTENT_TYPE = "application/vnd.forecourt.envelope+zlib"
+CONTENT_TYPE = "application/vnd.forecourt+zlib"
 _CONTEXT = b"forecourt/envelope/1\n"
 _SIGNATURE_LENGTH = 88
 

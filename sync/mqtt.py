@@ -100,7 +100,6 @@ class Outgoing:
     qos: int = 1
     retain: bool = False
     content_type: str = ""
-    encoding: str = ""
     response_topic: str = ""
     correlation: bytes = b""
     expiry_s: int | None = None
@@ -324,8 +323,6 @@ def _publish_properties(message: Outgoing) -> Properties:
     properties = _properties(PacketTypes.PUBLISH)
     if message.content_type:
         properties.ContentType = message.content_type
-    if message.encoding:
-        properties.UserProperty = [("encoding", message.encoding)]
     if message.response_topic:
         properties.ResponseTopic = message.response_topic
     if message.correlation:

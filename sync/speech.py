@@ -87,7 +87,6 @@ class Speech:
             topics.up(self._station, batch.stream),
             seal(header, batch.bodies, self._key.sign),
             content_type=ENVELOPE_TYPE,
-            encoding="zlib",
         )
 
     def _state(self, *, online: bool) -> Outgoing:

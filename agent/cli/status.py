@@ -88,7 +88,13 @@ def _facts(shown: Status) -> dict[str, object]:
     if shown["mode"] == "STOPPED":
         return kept
     running = f"{shown['version']}, process {shown['pid']}, since {span(shown['running_ms'])}"
-    about = {"agent": running, "clock": shown["clock"], "free disk": f"{shown['free_disk_mib']} MiB"}
+    refused = ", ".join(f"{code} {times}" for code, times in shown["control_refused"].items())
+    about = {
+        "agent": running,
+        "clock": shown["clock"],
+        "free disk": f"{shown['free_disk_mib']} MiB",
+        "refused on the socket": refused or "nothing",
+    }
     return {**about, "headquarters": _road(shown["road"]), **kept}
 
 

@@ -69,7 +69,7 @@ def _book(fact: Fact, of: int, tx: Transaction, at: Instant) -> None:
         amount_fen=fact.amount_fen,
         unit_price_milli=fact.unit_price_milli,
         evidence=fact.evidence,
-        time=fact.time_quality,
+        time_quality=fact.time_quality,
         at_ms=at.wall_ms,
     )
     tx.outbox.put(LEDGER, "correction", item.encoded(), at.wall_ms)

@@ -33,7 +33,7 @@ def handle(event: Report, line: str, seen: Seen, tx: Transaction, site: Site, at
         case FuellingStarted():
             return fuelling_started(event, line, tx, site, at)
         case MemberPresented():
-            return present_member(event, tx, site, at)
+            told = present_member(event, tx, site, at)
         case SalePaid():
             told = sale_paid(event, tx, site, at)
         case CandidateChosen():

@@ -15,6 +15,9 @@ from drivers.events import Answer, DeviceTime, Fuelling, HandOver, Notice, Outco
 
 UNCONFIGURED = Place(point="", product="")
 
+SAID_FROM_MS = 1_000
+"""A fuelling written down sooner after its end than this is not late."""
+
 
 def record_fuelling(
     fuelling: Fuelling, line: str, seen: Seen, tx: Transaction, site: Site, at: Instant
@@ -136,6 +139,7 @@ def _as_given(time: DeviceTime | None) -> str:
 
 def _book(fact: Fact, tx: Transaction) -> None:
     tx.facts.add(fact)
+    late_ms = fact.booked_at_ms - fact.event_time_ms
     item = bodies.Fuelling(
         kind="fuelling",
         id=ids.text(fact.fact_id),
@@ -152,9 +156,9 @@ def _book(fact: Fact, tx: Transaction) -> None:
         missed_ml=fact.missed_ml,
         evidence=fact.evidence,
         event_ms=fact.event_time_ms,
-        time=fact.time_quality,
+        time_quality=fact.time_quality,
         clock=fact.clock_quality,
-        booked_ms=fact.booked_at_ms,
+        booked_late_ms=late_ms if late_ms >= SAID_FROM_MS else 0,
         flags=fact.flags,
         credential=fact.credential,
     )

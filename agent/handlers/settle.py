@@ -169,7 +169,7 @@ def _book(
         inputs=inputs,
         minor=earned.minor,
         reason=earned.reason,
-        explanation=earned.explanation,
+        explanation=bodies.steps(earned.explanation),
     )
     stored = StoredAward(
         fact_id=fact.fact_id,

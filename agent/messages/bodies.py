@@ -23,6 +23,14 @@ BodyLine = tuple[Word, Natural, Natural]
 """A shop line: product, quantity in thousandths, amount in fen."""
 
 
+def steps(explanation: tuple[ExplanationLine, ...]) -> tuple[str, ...]:
+    """An award's explanation on the wire: the rules that made it, in order, or what was done without one.
+
+    How much each of them moved follows from the rules and the inputs, so it is never sent.
+    """
+    return tuple(line.rule or line.kind for line in explanation if line.kind != "rounding")
+
+
 class Body(Value):
     """An item of a stream. `encoded()` is what goes into the outbox, verbatim."""
 
@@ -31,7 +39,12 @@ class Body(Value):
 
 
 class Fuelling(Body):
-    """A fuelling as booked. `missed_ml` passed the meter before it without a record."""
+    """A fuelling as booked. `missed_ml` passed the meter before it without a record.
+
+    It happened at `event_ms`, as sure as `time_quality` says; `booked_late_ms` is how much later it was
+    written down, where that is a second or more. What stays the same at a nozzle stands together, and
+    product, volume and amount as in an award's inputs: said again, they cost next to nothing in a batch.
+    """
 
     kind: Literal["fuelling"]
     id: FactId
@@ -39,18 +52,18 @@ class Fuelling(Body):
     nozzle: Word
     point: Word = ""
     product: Word = ""
-    device_epoch: Positive = 1
-    sequence_no: Natural | None = None
-    volume_ml: Positive
+    volume_ml: Natural
     amount_fen: Natural
     unit_price_milli: Natural
+    device_epoch: Positive = 1
+    sequence_no: Natural | None = None
     totalizer_ml: Natural | None = None
     missed_ml: int = 0
-    evidence: Evidence = "metered"
+    evidence: Evidence
+    time_quality: TimeQuality
     event_ms: Wall
-    time: TimeQuality = "seen"
+    booked_late_ms: int = 0
     clock: Word = "SYNCED"
-    booked_ms: Wall
     flags: Flags = ""
     credential: Word = ""
 
@@ -68,7 +81,7 @@ class Correction(Body):
     amount_fen: Natural
     unit_price_milli: Natural
     evidence: Evidence
-    time: TimeQuality = "seen"
+    time_quality: TimeQuality
     at_ms: Wall
 
 
@@ -87,7 +100,10 @@ class Basket(Body):
 
 
 class Award(Body):
-    """Points for a fact, with everything needed to compute them again bit for bit."""
+    """Points for a fact, with everything needed to compute them again bit for bit.
+
+    `explanation`: the rules that made it, in order; see `steps`.
+    """
 
     kind: Literal["award"]
     of: Positive
@@ -97,7 +113,7 @@ class Award(Body):
     inputs: AwardInputs
     minor: Natural
     reason: Word = ""
-    explanation: tuple[ExplanationLine, ...] = ()
+    explanation: tuple[Word, ...] = ()
 
 
 class Claim(Body):

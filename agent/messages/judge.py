@@ -75,7 +75,8 @@ def _award(item: bodies.Award, context: ItemContext, bundles: Bundles) -> Booked
     if bundle is None:
         return Booked(fact.id, item.member, item.minor, UNKNOWN_BUNDLE)
     ours = award(item.inputs, bundle)
-    same = (ours.minor, ours.reason, ours.explanation) == (item.minor, item.reason, item.explanation)
+    computed = (ours.minor, ours.reason, bodies.steps(ours.explanation))
+    same = computed == (item.minor, item.reason, item.explanation)
     about_this_fact = same and _agrees(item, fact)
     return Booked(fact.id, item.member, item.minor, OK if about_this_fact else MISMATCH)
 
@@ -85,7 +86,7 @@ def _agrees(item: bodies.Award, fact: Fact) -> bool:
     volume_ml = sum(line.volume_ml for line in item.inputs.lines)
     if isinstance(fact, bodies.Basket):
         return volume_ml == 0
-    recorded = (fact.volume_ml, fact.evidence, fact.time)
+    recorded = (fact.volume_ml, fact.evidence, fact.time_quality)
     return recorded == (volume_ml, item.inputs.evidence, item.inputs.time_quality)
 
 

@@ -194,11 +194,15 @@ def is_hex(text: str) -> bool:
 
 
 class Reader:
-    """Collects bytes into bodies between parentheses. Any bytes, any pieces; memory is bounded."""
+    """Collects bytes into bodies between parentheses. Any bytes, any pieces; memory is bounded.
+
+    `torn_frames` counts frames that began and did not end, `noise_bytes` what lay outside of frames.
+    """
 
     def __init__(self) -> None:
         self._body: bytearray | None = None
         self.torn_frames = 0
+        self.noise_bytes = 0
 
     def feed(self, data: bytes) -> Iterator[str]:
         """The bodies that `data` completes. What lies between frames is dropped."""
@@ -207,7 +211,7 @@ class Reader:
                 self.torn_frames += self._body is not None
                 self._body = bytearray()
             elif self._body is None:
-                continue
+                self.noise_bytes += 1
             elif byte == 0x29:
                 body, self._body = self._body, None
                 yield body.decode("ascii")

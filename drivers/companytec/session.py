@@ -85,10 +85,11 @@ class CompanytecSession:
     # What the line calls.
 
     def receive(self, data: bytes, now: Monotonic) -> None:
-        torn_before = self._reader.torn_frames
+        torn_before, noise_before = self._reader.torn_frames, self._reader.noise_bytes
         for body in self._reader.feed(data):
             self._hear(body, now)
         self._counters["TORN_FRAME"] += self._reader.torn_frames - torn_before
+        self._counters["NOISE_BYTES"] += self._reader.noise_bytes - noise_before
 
     def next_event(self) -> DriverEvent | None:
         return self._events.popleft() if self._events else None

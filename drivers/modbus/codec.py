@@ -109,10 +109,14 @@ def reply_size(question: Question, transport: Transport) -> int:
 
 @dataclass(slots=True)
 class Decoder:
-    """A stream of bytes in, replies out. `bad_frames` counts what looked like a frame and was none."""
+    """A stream of bytes in, replies out.
+
+    `bad_frames` counts what looked like a frame and was none, `noise_bytes` what began no frame.
+    """
 
     transport: Transport
     bad_frames: int = 0
+    noise_bytes: int = 0
     _kept: bytearray = field(default_factory=bytearray)
     _pdus: DecodePDU = field(default_factory=lambda: DecodePDU(False))
 
@@ -141,6 +145,7 @@ class Decoder:
             found = size()
             if found != 0:
                 return found
+            self.noise_bytes += 1
             del self._kept[0]
         return None
 

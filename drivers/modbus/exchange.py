@@ -111,10 +111,11 @@ class Exchange:
 
     def receive(self, data: bytes, now: Monotonic) -> None:
         self._heard_at = now
-        bad_before = self._decoder.bad_frames
-        replies = self._decoder.feed(data)
-        if self._decoder.bad_frames > bad_before:
-            self.counts["BAD_FRAME"] += self._decoder.bad_frames - bad_before
+        decoder = self._decoder
+        bad_before, noise_before = decoder.bad_frames, decoder.noise_bytes
+        replies = decoder.feed(data)
+        self.counts["BAD_FRAME"] += decoder.bad_frames - bad_before
+        self.counts["NOISE_BYTES"] += decoder.noise_bytes - noise_before
         for reply in replies:
             self.counts["HEARD"] += 1
             self._hear(reply, now)
