@@ -1,6 +1,8 @@
 """A running station whose wires, devices and visitors can be made odd, for the tests of bad input."""
 
+import base64
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -9,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import paho.mqtt.publish
@@ -32,6 +35,7 @@ from drivers.pos_link.options import PosLinkOptions
 from drivers.pos_link.simulator import PosSimulator
 from drivers.session import Simulator
 from drivers.stage import SimulatorOnPty, SimulatorOnTcp
+from sync.signing import sign_document
 
 BUNDLE = Path(__file__).parents[3] / "config/samples/demo-cn.bundle.toml"
 REGISTER = "till-1"
@@ -181,13 +185,22 @@ class OddStation:
         until(lambda: self.stage.status()["facts"] == expected, f"{expected} facts")
         until(lambda: self.backlog() == 0, "the devices to be told")
 
-    def facts(self, columns: str, device_key: str) -> list[tuple[object, ...]]:
+    def facts(self, columns: str, device_key: str) -> list[tuple[Any, ...]]:
         """These columns of a device's facts, in the order in which they were booked."""
+        return self.rows(
+            f"SELECT {columns} FROM fact WHERE device_key = '{device_key}' ORDER BY stream_seq"
+        )
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What stands in the station's database."""
         with reading.look(self.stage.database) as connection:
-            rows = reading.query(
-                connection, f"SELECT {columns} FROM fact WHERE device_key = '{device_key}' ORDER BY stream_seq"
-            )
-        return [tuple(row.values()) for row in rows]
+            return [tuple(row.values()) for row in reading.query(connection, sql)]
+
+    def next_seq(self) -> int:
+        """The row of the ledger stream that is not written yet."""
+        assert self.stage.drain(20)
+        [(seq,)] = self.rows("SELECT max(seq) + 1 FROM outbox WHERE stream = 'ledger'")
+        return int(seq)
 
     def backlog(self) -> int:
         """Records that a device still keeps for us."""
@@ -196,7 +209,7 @@ class OddStation:
 
     # What is seen of it.
 
-    def shown(self) -> dict[str, object]:
+    def shown(self) -> dict[str, Any]:
         """`forecourt status --json`."""
         return _forecourt("status", "--json", "--config", str(self.stage.config))
 
@@ -207,7 +220,7 @@ class OddStation:
         yield
         at_least = at_least or {}
 
-        def grown(shown: Mapping[str, object]) -> dict[str, int]:
+        def grown(shown: Mapping[str, Any]) -> dict[str, int]:
             now = figures(shown)
             return {name: now[name] - before[name] for name in {**exactly, **at_least}}
 
@@ -231,7 +244,7 @@ class OddStation:
 
         until(lambda: grown() == exactly, lambda: f"{exactly}, saw {grown()}")
 
-    def hq_sums(self) -> dict[str, object]:
+    def hq_sums(self) -> dict[str, Any]:
         """`forecourt hq reconcile --json`."""
         return _forecourt("hq", "reconcile", self.stage.plan.station, "--json", "--db", self.stage.hq_url)
 
@@ -264,7 +277,31 @@ class OddStation:
         assert (hq.awards, hq.points_minor) == (station["awards"], station["points_minor"])
         assert hq.mismatches == 0
 
-    # Messages that nobody sent.
+    # Messages that nobody sent, and keys to sign some of them.
+
+    def hq_sign(self, data: bytes) -> bytes:
+        return self.stage._hq_key.sign(data)
+
+    def station_sign(self, data: bytes) -> bytes:
+        return self.stage._station_key.sign(data)
+
+    def hq_document(self, kind: str, payload: bytes) -> bytes:
+        return sign_document(kind, payload, self.stage._hq_key)
+
+    def load(self, document: bytes) -> dict[str, Any]:
+        """What `forecourt load` asks on the control socket, and the answer."""
+        request = {"verb": "load", "document": base64.b64encode(document).decode()}
+        return self.on_the_socket(json.dumps(request).encode() + b"\n")
+
+    def on_the_socket(self, line: bytes) -> dict[str, Any]:
+        """Any bytes on the control socket, and the answer."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(20)
+            client.connect(str(self.stage.socket))
+            client.sendall(line)
+            with client.makefile("rb") as answers:
+                answer: dict[str, Any] = json.loads(answers.readline())
+        return answer
 
     def publish(self, topic: str, payload: bytes, correlation: bytes = b"") -> None:
         """A stranger at the broker with the right to write anywhere. Returns after the PUBACK."""
@@ -294,7 +331,7 @@ def odd_station(directory: Path) -> Iterator[OddStation]:
         station.close()
 
 
-def figures(shown: Mapping[str, object]) -> Counter[str]:
+def figures(shown: Mapping[str, Any]) -> Counter[str]:
     """Everything that `status` counts, by a name that tests can write: `alarm CODE subject`,
     `line NAME CODE`, `road CODE`, `socket CODE`."""
     found: Counter[str] = Counter()
@@ -315,10 +352,10 @@ def until(holds: Callable[[], bool], what: str | Callable[[], str], within_s: fl
         time.sleep(0.03)
 
 
-def _forecourt(*arguments: str) -> dict[str, object]:
+def _forecourt(*arguments: str) -> dict[str, Any]:
     """A reading command, as somebody at the station or at headquarters types it."""
     done = subprocess.run([sys.executable, "-m", "agent.cli", *arguments], capture_output=True, check=False)
-    shown: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    shown: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return shown
 
 

@@ -17,8 +17,8 @@ from drivers.pos_link.codec import ETX, MAX_DATA_BYTES, STX, frame
 from drivers.pos_link.requests import write_request
 
 MEMBER = MEMBERS[0][2]
-DISTURBED = 24
-"""Answers of the device: some seconds of polling, with sales in between."""
+DISTURBED = 3
+"""So many answers of each device are mangled per sale, the one that carries the sale among them."""
 
 
 @pytest.fixture(scope="module")
@@ -58,35 +58,115 @@ def twice(said: bytes) -> Pieces:
     yield 0, said + said
 
 
-CODES = {
-    ("ring", garbage): "NOISE_BYTES",
-    ("ring", torn): "NO_ANSWER",
-    ("ring", flipped): "",
-    ("ring", late): "LATE_ANSWER",
-    ("ring", twice): "LATE_ANSWER",
-    ("last", garbage): "NOISE_BYTES",
-    ("last", torn): "NO_ANSWER",
-    ("last", flipped): "BAD_FRAME",
-    ("last", late): "LATE_ANSWER",
-    ("last", twice): "LATE_ANSWER",
-    ("cbc", garbage): "NOISE_BYTES",
-    ("cbc", torn): "TORN_FRAME",
-    ("cbc", flipped): "OTHER_FRAME",
-    ("cbc", late): "UNASKED_FRAME",
-    ("cbc", twice): "UNASKED_FRAME",
+MANGLED = {
+    garbage: ("NOISE_BYTES", "NOISE_BYTES", "NOISE_BYTES"),
+    torn: ("NO_ANSWER", "NO_ANSWER", "TORN_FRAME"),
+    flipped: ("BAD_FRAME", "BAD_FRAME", "OTHER_FRAME"),
+    late: ("LATE_ANSWER", "LATE_ANSWER", "UNASKED_FRAME"),
+    twice: ("LATE_ANSWER", "LATE_ANSWER", "UNASKED_FRAME"),
 }
-LINES = {"ring": ("island-1", "ring"), "last": ("island-2", "last"), "cbc": ("island-3", "08")}
+"""What is counted on the Modbus TCP, the Modbus RTU and the Companytec line."""
 
 
-@pytest.mark.parametrize(("device", "mangle"), CODES, ids=lambda one: getattr(one, "__name__", one))
-def test_frames_of_a_device_that_are(station, device, mangle):
-    line, where = LINES[device]
-    stage = getattr(station, device)
-    from tests.integration.station.odd_station import figures
-    before = figures(station.stage.status())
-    for _ in range(3):
-        stage.act(lambda wire: wire.mangles.extend([mangle] * 4))
-        station.sell(where)
+@pytest.mark.parametrize("mangle", MANGLED, ids=lambda mangle: mangle.__name__)
+def test_what_all_devices_say_may_be(station, mangle):
+    lines = ("island-1", "island-2", "island-3")
+    counted = {f"line {line} {code}": 2 for line, code in zip(lines, MANGLED[mangle], strict=True)}
+    with station.seen_in_status({}, at_least=counted):
+        for _ in range(2):
+            for device in (station.ring, station.last, station.cbc):
+                device.act(lambda wire: wire.mangles.extend([mangle] * DISTURBED))
+            station.sell_everywhere()
+
+
+def test_a_record_whose_digits_are_none_is_not_confirmed_until_it_can_be_read(station):
+    def unreadable(said: bytes) -> Pieces:
+        is_record = said.startswith(b"(A") and len(said) > 60
+        yield 0, checked("A" + "X" * 6 + said[8:-3].decode()) if is_record else said
+
+    steps = "line island-3 STEP_SENT"
+    with station.seen_in_status({steps: 1}, at_least={"line island-3 UNREADABLE_RECORD": 1}):
+        station.cbc.act(lambda wire: wire.mangles.extend([unreadable] * 12))
+        station.sell("08")
         station.wait_until_booked()
-    now = figures(station.stage.status())
-    print(device, mangle.__name__, {k: now[k]-before[k] for k in now if now[k] != before[k] and line in k})
+
+
+def test_a_record_whose_two_numbers_differ_is_read_again(station):
+    def overwritten(said: bytes) -> Pieces:
+        yield 0, said[:-2] + b"\xff\xfe" if len(said) == RING_ANSWER_BYTES else said
+
+    with station.seen_in_status({"line island-1 RECORD_TORN": 1, "line island-1 CONFIRMED": 1}):
+        station.ring.act(lambda wire: wire.mangles.extend([overwritten] * 2))
+        station.sell("ring")
+        station.wait_until_booked()
+
+
+def test_a_record_that_another_program_steps_over_is_fetched(station):
+    def between_two_polls(device) -> None:
+        for volume_ml in (5_010, 5_030):
+            device.sell("08", volume_ml, volume_ml * 785 // 1_000, 7_850)
+        device.step_by_another_program()
+
+    with station.seen_in_status({"line island-3 MISSED_RECORD": 1}):
+        station.cbc.act(between_two_polls)
+        station.wait_until_booked()
+
+
+def test_bytes_on_the_pos_line_that_are_no_message_are_counted(station):
+    whole = paid(900_001, "never")
+    heavy = bytes([STX]) + b"A" * (MAX_DATA_BYTES + 1) + bytes([ETX])
+    spoilt = {
+        "NOISE_BYTES": b"what is this ~~~",
+        "BAD_LRC": whole[:-1] + bytes([whole[-1] ^ 1]),
+        "BAD_CHECK": whole.replace(b"never", b"nevfq"),
+        "BAD_BYTE": whole.replace(b"never", b"ne\x06er"),
+        "MESSAGE_TOO_LONG": heavy + bytes([xor_lrc(heavy[1:])]),
+        "TORN_FRAME": whole[: len(whole) // 2],
+    }
+    exactly = {f"line pos {code}": 1 for code in spoilt if code != "NOISE_BYTES"}
+    with station.seen_in_status(exactly, at_least={"line pos NOISE_BYTES": 16}):
+        for data in spoilt.values():
+            station.pos.act(lambda wire, data=data: wire.say(data))
+    assert station.stage.status()["waiting_sales"] == 0
+
+
+def test_messages_of_the_pos_that_nobody_can_obey_are_refused_by_name(station):
+    refused = {
+        "UNKNOWN_MESSAGE": [b"GIVE", b"900010"],
+        "FIELD_COUNT": [b"REFUND", b"900011", b"r"],
+        "FIELD_MISSING": [b"REFUND", b"900012", b"", b"s", b"1"],
+        "FIELD_TOO_LONG": [b"REFUND", b"900013", b"r" * 41, b"s", b"1"],
+        "TOO_MANY_ROWS": [b"PAID", b"900014", b"s", b"", b"0", b"cash", b"", b"", b"61"],
+        "WRONG_VERSION": [b"HELLO", b"900015", REGISTER.encode(), b"2", b"s"],
+        "MALFORMED_FIELD": [b"REFUND", b"900016", b"\xff\xff", b"s", b"1"],
+    }
+    with station.seen_in_status({f"line pos {code}": 1 for code in refused}):
+        for fields in refused.values():
+            station.pos.act(lambda wire, fields=fields: wire.say(frame(fields)))
+            station.cashier.identify("nobody", MEMBER)  # the POS goes on with its own business meanwhile
+
+
+def test_a_payment_that_is_said_again_and_again_is_one_sale(station):
+    """The same message twice at once, once more after its answer, and the same sale under other numbers."""
+    amount_fen = station.sell("08")
+    station.wait_until_booked()
+    message = paid(900_020, "again", "3", amount_fen)
+    with station.seen_in_status({"line pos REQUESTS": 2}, at_least={"line pos REPEATED": 2}):
+        station.pos.act(lambda wire: wire.say(message + message))
+        answer = station.cashier.pay("again", "3", amount_fen, MEMBER)
+        station.pos.act(lambda wire: wire.say(message))
+    again = station.cashier.pay("again", "3", amount_fen, MEMBER)
+    assert answer.points_minor == again.points_minor > 0
+    assert station.stage.status()["waiting_sales"] == 0
+
+
+RING_ANSWER_BYTES = 7 + 2 + 2 * 12
+
+
+def paid(number: int, pos_sale_id: str, point: str | None = None, fuel_fen: int = 0) -> bytes:
+    """PAID as a POS frames it, with a member's card."""
+    lines = () if fuel_fen else (BasketLine("coffee", 1_000, 1_200),)
+    sale = SalePaid(REGISTER, pos_sale_id, point, fuel_fen, "cash", lines, MEMBER)
+    framed = write_request(number, sale, "gb18030")
+    assert isinstance(framed, bytes)
+    return framed

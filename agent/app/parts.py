@@ -1,0 +1,133 @@
+"""What the settings become: drivers, keys, addresses and the handlers' view of this station, all checked."""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+
+from agent.handlers.credentials import CredentialKey
+from agent.handlers.site import Limits, Place, Site
+from config.settings import Line as LineSettings
+from config.settings import Settings
+from drivers import catalogue
+from drivers.bus import Bus
+from drivers.ports import PortSpec
+from drivers.session import Session
+from sync.keys import PublicKey, SigningKey, read_key
+from sync.refusal import Refusal
+from sync.tls import BrokerAddress, parse_broker
+
+DATABASE, STATION_KEY, LOCK = "station.db", "station.key", "agent.lock"
+"""Files of the state directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartRefused:
+    """Why the agent does not start: a stable code, and a sentence with what to do."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What settings become once drivers, keys and addresses have been checked."""
+
+    settings: Settings
+    site: Site
+    key: SigningKey
+    hq_keys: tuple[PublicKey, ...]
+    brokers: tuple[BrokerAddress, ...]
+    sessions: dict[str, Session]
+    pos_lines: frozenset[str]
+
+
+def prepare(settings: Settings) -> Parts | StartRefused:
+    """Check what only several parts together can tell: driver options, keys, broker addresses."""
+    assert settings.credential_key_k1 is not None, "the service is loaded with its secrets"
+    sessions: dict[str, Session] = {}
+    pos_lines: set[str] = set()
+    for line in settings.line:
+        session = _session(line)
+        if isinstance(session, StartRefused):
+            return session
+        sessions[line.name] = session
+        if catalogue.find(line.driver).hand_over is None:
+            pos_lines.add(line.name)
+    key = station_key(settings)
+    if isinstance(key, Refusal):
+        return StartRefused(key.reason, f"{key.detail}; {key.remedy}")
+    brokers = [parse_broker(url) for url in settings.hq.brokers]
+    for broker in brokers:
+        if isinstance(broker, Refusal):
+            return StartRefused(broker.reason, f"{broker.detail}; {broker.remedy}")
+    return Parts(
+        settings=settings,
+        site=site_of(settings),
+        key=key,
+        hq_keys=tuple(PublicKey(raw) for raw in settings.hq.public_key_bytes().values()),
+        brokers=tuple(broker for broker in brokers if isinstance(broker, BrokerAddress)),
+        sessions=sessions,
+        pos_lines=frozenset(pos_lines),
+    )
+
+
+def station_key(settings: Settings) -> SigningKey | Refusal:
+    """The systemd credential if there is one, else the file that `forecourt keys init` made."""
+    if settings.station_key is not None:
+        return SigningKey(settings.station_key.get_secret_value())
+    return read_key(settings.station.state_dir / STATION_KEY)
+
+
+def site_of(settings: Settings) -> Site:
+    assert settings.credential_key_k1 is not None
+    binding = settings.binding
+    return Site(
+        station=settings.station.id,
+        programme=settings.station.programme,
+        zone=ZoneInfo(settings.station.timezone),
+        language=settings.language,
+        credential_key=CredentialKey(settings.credential_key_k1.get_secret_value()),
+        devices={(line.name, device.address): device.key for line in settings.line for device in line.device},
+        places={
+            (nozzle.device, nozzle.nozzle): Place(point.id, nozzle.product)
+            for point in settings.point
+            for nozzle in point.nozzle
+        },
+        award_on_fuelling=frozenset(point.id for point in settings.point if point.award_on == "fuelling"),
+        limits=Limits(
+            amount_tolerance_fen=binding.amount_tolerance_fen,
+            fuelling_max_age_ms=binding.fuelling_max_age_s * 1000,
+            presentation_ms=binding.presentation_s * 1000,
+            late_identification_ms=binding.late_identification_s * 1000,
+        ),
+    )
+
+
+def _session(line: LineSettings) -> Session | StartRefused:
+    try:
+        driver = catalogue.find(line.driver)
+    except catalogue.UnknownDriver as error:
+        return StartRefused("UNKNOWN_DRIVER", f"line {line.name}: {error}")
+    sessions = []
+    for device in line.device:
+        try:
+            options = driver.options.model_validate(device.options)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(("options", *map(str, first["loc"])))
+            text = f"line {line.name}, device {device.key}, {where}: {first['msg']}; see drivers/README.md"
+            return StartRefused("DRIVER_OPTION", text)
+        sessions.append(driver.open_session(device.address, options))
+    return sessions[0] if len(sessions) == 1 else Bus(sessions)
+
+
+def port_spec(line: LineSettings) -> PortSpec:
+    return PortSpec(
+        device=line.port,
+        baud=line.baud,
+        bytesize=line.bytesize,
+        parity=line.parity,
+        stopbits=line.stopbits,
+        pty=line.pty,
+    )

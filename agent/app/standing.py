@@ -1,0 +1,68 @@
+"""How the station stands: what `forecourt status` shows, and what HQ is told at every connection."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import fields
+from importlib.metadata import version
+from pathlib import Path
+
+from agent.clock import Clock
+from agent.store import reading
+from drivers.line import LineStatus
+from sync.connection import CourierStatus, Vitals
+from sync.envelope import encode_head
+
+DISTRIBUTION = "forecourt-agent"
+
+
+def lines_standing(lines: list[LineStatus], now: int) -> dict[str, object]:
+    """`ok`: every port is open and nobody behind it is silent."""
+    return {
+        "ok": all(line.port_open and not line.silent_addresses for line in lines),
+        "lines": [_line(line, now) for line in lines],
+    }
+
+
+def mode(lines_are_well: bool, road: CourierStatus | None) -> str:
+    """DEGRADED: something of the station's own is not well. OFFLINE: only the road to HQ is not there."""
+    if not lines_are_well or (road is not None and road.halted):
+        return "DEGRADED"
+    return "ONLINE" if road is not None and road.mode == "online" else "OFFLINE"
+
+
+def road_standing(road: CourierStatus | None) -> dict[str, object] | None:
+    if road is None:
+        return None
+    plain = {field.name: getattr(road, field.name) for field in fields(road)}
+    return {name: dict(value) if isinstance(value, Mapping) else value for name, value in plain.items()}
+
+
+def books_standing(database: Path, wall_ms: int) -> dict[str, object]:
+    with closing(reading.connect(database)) as connection:
+        return reading.summary(connection, wall_ms)
+
+
+def vitals(database: Path, clock: Clock) -> Vitals:
+    """The station's birth message, from committed rows."""
+    with closing(reading.connect(database)) as connection:
+        seq, head = reading.ledger_tip(connection)
+        bundle = reading.bundle_in_force(connection, clock.wall_ms())
+    return Vitals(
+        agent_version=version(DISTRIBUTION),
+        clock_quality=clock.quality(0).value,
+        bundle=bundle,
+        ledger_seq=seq,
+        ledger_head=encode_head(head) if head else "",
+    )
+
+
+def _line(line: LineStatus, now: int) -> dict[str, object]:
+    heard = line.last_valid_heard_ms
+    return {
+        "name": line.name,
+        "port_open": line.port_open,
+        "trouble": line.trouble,
+        "heard_ago_ms": None if heard is None else now - heard,
+        "silent_addresses": list(line.silent_addresses),
+        "counters": dict(line.counters),
+    }
