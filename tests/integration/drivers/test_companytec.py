@@ -153,6 +153,8 @@ def test_start_and_end_are_seen_through_the_kernel_too(
         wait_until(lambda: line.status().last_valid_heard_ms is not None)
         stage.act(lambda device: device.begin("05"))
         wait_until(lambda: FuellingStarted("1", "05") in ledger.events)
+        began = line.status().counters["HEARD"]
+        wait_until(lambda: line.status().counters["HEARD"] > began + 4)  # the ring was seen empty since
         hung_up = monotonic_ms()
         stage.act(lambda device: device.sell("05", 5_000, 3_885, 7_770))
         wait_until(lambda: 0 in ledger.durable)
