@@ -58,7 +58,11 @@ def _play(directory: Path, seconds: int, sales: int, seed: int, broker: str) -> 
 
 
 def _print(result: "Reconciliation") -> None:
-    pairs({name: value for name, value in result.as_dict().items() if name != "problems"})
+    waits = ", ".join(f"{name} {value}" for name, value in result.latency_ms.items())
+    pairs(
+        {name: value for name, value in result.as_dict().items() if name != "problems"}
+        | {"latency_ms": waits}
+    )
     for problem in result.problems:
         typer.echo(f"does not hold: {problem}")
     typer.echo("everything holds: nothing lost, nothing twice" if result.holds else "it does NOT hold")
