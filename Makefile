@@ -48,7 +48,7 @@ sizes: dev ## list long files and functions
 	@$(PY) -m tests.house.sizes
 
 test: dev needs ## run the tests
-	$(PY) -m pytest -q -n 4 --dist worksteal
+	$(PY) -m pytest -q -n 4 --dist loadfile
 
 # The distribution's apsw shares libsqlite3 with Python: power cuts are tried through it.
 needs:
@@ -64,7 +64,7 @@ needs:
 	&& $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing
 
 storm: dev needs ## the long tests
-	$(PY) -m pytest -q -m storm tests
+	$(PY) -m pytest -q -m storm --timeout 3600 tests
 
 bench: dev ## measure, one JSON line per figure
 	$(PY) -m tests.bench
