@@ -20,6 +20,7 @@ KEY_BYTES = 32
 """Ed25519 public keys and seeds, and the HMAC key: all are 32 bytes."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_STATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _SOCKET_PATH_BYTES_MAX = 107  # sockaddr_un.sun_path holds 108 with its final zero
 _NO_TOPIC_LEVEL = "all"  # the topic fs/v1/all/# belongs to every station
 
@@ -43,7 +44,10 @@ def _name(text: str) -> str:
 def _station_id(text: str) -> str:
     if text == _NO_TOPIC_LEVEL:
         raise refused("'all' means every station", "give this station an id of its own")
-    return _name(text)
+    if not _STATION_ID.fullmatch(text):
+        remedy = "use 1 to 32 letters, digits, '_' or '-', a letter or digit first"
+        raise refused("is no id of a station", remedy)
+    return text
 
 
 def _text(text: str) -> str:

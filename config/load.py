@@ -33,6 +33,9 @@ CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"  # systemd.exec(5), set by LoadC
 State = Mapping[str, Any]
 """What one source says, as nested tables."""
 
+_Naming = Callable[[Sequence[int | str]], str]
+"""How a source names the setting at a location."""
+
 
 class _Sources(Settings, BaseSettings):
     """The settings as pydantic-settings wants to see them; only its sources are used, never itself."""
@@ -115,7 +118,7 @@ def _overlaid(states: Sequence[State]) -> dict[str, Any]:
 
 
 def _validation_problems(error: ValidationError, states: Sequence[State], path: Path) -> Iterator[Problem]:
-    sources = (lambda _: str(path), _credential_name, _variable_name)
+    sources: tuple[_Naming, ...] = (lambda _: str(path), _credential_name, _variable_name)
     errors = error.errors(include_url=False, include_input=False)
     for details in errors:
         location = details["loc"]

@@ -34,7 +34,7 @@ class Register(_Part):
     address: int = Field(ge=0, le=65_536)
     type: Annotated[NumberType, Field(strict=False)]
     decimals: Decimals = 0
-    wraps_at: int | None = Field(default=None, gt=1)
+    wraps_at: int | None = Field(default=None, gt=1, le=10**12)
 
     @property
     def modulus(self) -> int:
@@ -63,7 +63,7 @@ class _Map(_Part):
     address_base: Literal[0, 1]
     word_order: Annotated[WordOrder, Field(strict=False)]
     poll_ms: PollMs = 250
-    nozzle: str = "1"
+    nozzle: str = Field(default="1", min_length=1, max_length=16)
 
     def on_wire(self, address: int) -> int:
         """The address as it stands in a request, from the address as printed."""

@@ -12,12 +12,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-
-import paho.mqtt.publish
-from paho.mqtt.enums import MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from agent.cli.demo.cashier import Cashier
 from agent.cli.demo.forecourt import Sold
@@ -35,7 +29,9 @@ from drivers.pos_link.options import PosLinkOptions
 from drivers.pos_link.simulator import PosSimulator
 from drivers.session import Simulator
 from drivers.stage import SimulatorOnPty, SimulatorOnTcp
+from sync.mqtt import Closed, Link, LinkEvent, Opened, Outgoing, Published
 from sync.signing import sign_document
+from sync.tls import BrokerAddress, parse_broker
 
 BUNDLE = Path(__file__).parents[3] / "config/samples/demo-cn.bundle.toml"
 REGISTER = "till-1"
@@ -128,6 +124,11 @@ class OddStation:
         for device in (self.ring, self.last, self.cbc, self.pos):
             device.close()
 
+    def calm_wires(self) -> None:
+        """Nothing is mangled any more."""
+        for device in (self.ring, self.last, self.cbc, self.pos):
+            device.act(lambda wire: wire.mangles.clear())
+
     # Selling.
 
     def _next_sale(self) -> tuple[int, int]:
@@ -187,9 +188,7 @@ class OddStation:
 
     def facts(self, columns: str, device_key: str) -> list[tuple[Any, ...]]:
         """These columns of a device's facts, in the order in which they were booked."""
-        return self.rows(
-            f"SELECT {columns} FROM fact WHERE device_key = '{device_key}' ORDER BY stream_seq"
-        )
+        return self.rows(f"SELECT {columns} FROM fact WHERE device_key = '{device_key}' ORDER BY stream_seq")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What stands in the station's database."""
@@ -214,23 +213,26 @@ class OddStation:
         return _forecourt("status", "--json", "--config", str(self.stage.config))
 
     @contextmanager
-    def seen_in_status(self, exactly: Mapping[str, int], at_least: Mapping[str, int] | None = None) -> Iterator[None]:
-        """What happens in the block makes these figures of `status` grow by so much."""
+    def seen_in_status(self, growth: Mapping[str, int]) -> Iterator[None]:
+        """What happens in the block makes these figures of `status` grow by exactly so much.
+
+        A line's figures (`line …`) by at least so much: they may still lag behind what was before.
+        """
         before = figures(self.stage.status())
         yield
-        at_least = at_least or {}
 
         def grown(shown: Mapping[str, Any]) -> dict[str, int]:
             now = figures(shown)
-            return {name: now[name] - before[name] for name in {**exactly, **at_least}}
+            return {name: now[name] - before[name] for name in growth}
 
-        def fits(growth: Mapping[str, int]) -> bool:
-            return all(growth[name] == wanted for name, wanted in exactly.items()) and all(
-                growth[name] >= wanted for name, wanted in at_least.items()
+        def fits(shown: Mapping[str, Any]) -> bool:
+            return all(
+                times >= growth[name] if name.startswith("line ") else times == growth[name]
+                for name, times in grown(shown).items()
             )
 
-        until(lambda: fits(grown(self.stage.status())), lambda: f"{exactly}, saw {grown(self.stage.status())}")
-        assert fits(grown(self.shown()))
+        until(lambda: fits(self.stage.status()), lambda: f"{growth}, saw {grown(self.stage.status())}")
+        assert fits(self.shown())
 
     @contextmanager
     def seen_at_hq(self, exactly: Mapping[str, int]) -> Iterator[None]:
@@ -303,20 +305,26 @@ class OddStation:
                 answer: dict[str, Any] = json.loads(answers.readline())
         return answer
 
-    def publish(self, topic: str, payload: bytes, correlation: bytes = b"") -> None:
-        """A stranger at the broker with the right to write anywhere. Returns after the PUBACK."""
+    def publish(self, topic: str, payload: bytes, correlation: bytes = b"") -> bool:
+        """A stranger at the broker with the right to write anywhere; False if the broker threw it out."""
         assert self.stage.broker is not None
-        properties = Properties(PacketTypes.PUBLISH)
-        if correlation:
-            properties.CorrelationData = correlation
-        message = {"topic": topic, "payload": payload, "qos": 1, "properties": properties}
-        where = urlsplit(self.stage.broker.url)
-        paho.mqtt.publish.multiple(
-            [message],  # type: ignore[list-item]  # properties are handed on to the client
-            hostname=where.hostname or "",
-            port=where.port or 0,
-            protocol=MQTTProtocolVersion.MQTTv5,
-        )
+        address = parse_broker(self.stage.broker.url)
+        assert isinstance(address, BrokerAddress)
+        link = Link(address, None, "stranger", 30)
+        link.open()
+        assert isinstance(_heard(link, Opened), Opened)
+        link.publish(Outgoing(topic, payload, correlation=correlation))
+        end = _heard(link, Published)
+        link.close(with_will=False)
+        return isinstance(end, Published)
+
+
+def _heard(link: Link, kind: type[LinkEvent]) -> LinkEvent:
+    """The next event of this kind, or the end."""
+    deadline = time.monotonic() + 10
+    while not isinstance(event := link.next_event(0.1), kind | Closed):
+        assert time.monotonic() < deadline, f"no {kind.__name__}"
+    return event
 
 
 @contextmanager

@@ -65,6 +65,8 @@ BAD_FILES: list[tuple[str, Callable[[], str], str, str]] = [
     ("too small", _after("[hq]", "window = 0"), "VALUE_WRONG", "hq.window"),
     ("too big", _after("[hq]", "window = 1001"), "VALUE_WRONG", "hq.window"),
     ("id with a topic level", _in('"station-0042"', '"cn/42"'), "VALUE_WRONG", "station.id"),
+    ("id with a dot", _in('"station-0042"', '"station.42"'), "VALUE_WRONG", "station.id"),
+    ("id too long for a topic", _in('"station-0042"', f'"{"s" * 33}"'), "VALUE_WRONG", "station.id"),
     ("id of all stations", _in('"station-0042"', '"all"'), "VALUE_WRONG", "station.id"),
     ("time zone nobody knows", _in("Asia/Shanghai", "Asia/Atlantis"), "VALUE_WRONG", "station.timezone"),
     ("time zone outside", _in("Asia/Shanghai", "../../etc/passwd"), "VALUE_WRONG", "station.timezone"),
