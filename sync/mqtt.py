@@ -152,6 +152,7 @@ class Link:
         properties = _properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = 0
         properties.ReceiveMaximum = self._receive_maximum
+        properties.MaximumPacketSize = MOST_PACKET_BYTES
         self._client.connect_async(
             self.address.host, self.address.port, self._keepalive_s, clean_start=True, properties=properties
         )
@@ -313,6 +314,10 @@ def _arrived(message: MQTTMessage) -> Arrived:
         response_topic=getattr(message.properties, "ResponseTopic", ""),
         correlation=getattr(message.properties, "CorrelationData", b""),
     )
+
+
+MOST_PACKET_BYTES = 1 << 20
+"""What we let a broker send us: nothing that comes down over MQTT is larger."""
 
 
 def _properties(packet_type: int) -> Properties:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from agent.clock import Instant
+from agent.handlers.credentials import why_refused
 from agent.handlers.settle import claim, count_oddity, settle
 from agent.handlers.site import Site
 from agent.handlers.told import Told, refused
@@ -21,11 +22,11 @@ MATCHES_SHOWN = 8
 def sale_paid(event: SalePaid, tx: Transaction, site: Site, at: Instant) -> Told:
     """The POS has the money: bind the one fuelling that fits, or say that several or none do."""
     credential = site.credential_key.hash(event.credential) if event.credential else ""
-    if credential is None:
-        return refused(site, "PAYMENT_CARD_REFUSED")
+    if event.credential and credential is None:
+        return refused(site, why_refused(event.credential))
     if event.point is not None and event.point not in site.points:
         return refused(site, "UNKNOWN_POINT", point=event.point)
-    sale = _sale(event, credential, at)
+    sale = _sale(event, credential or "", at)
     if known := tx.sales.get(event.register, event.pos_sale_id):
         same = known.same_sale(sale)
         return Told(_where_it_stands(known, tx, site, at)) if same else refused(site, "POS_SALE_CONFLICT")

@@ -24,13 +24,18 @@ class CredentialKey:
     key_id: str = "k1"
 
     def hash(self, credential: Credential) -> str | None:
-        """The stored form; None for what must never be taken: a payment card's number."""
+        """The stored form; None for what must not be taken, see `why_refused`."""
         value = normalised(credential.value)
         if not value or is_payment_card(value):
             return None
         message = credential.kind.value.encode() + b"\x00" + value.encode()
         digest = hmac.new(self.secret, message, hashlib.sha256).digest()
         return f"{self.key_id}:{urlsafe_b64encode(digest[:16]).rstrip(b'=').decode()}"
+
+
+def why_refused(credential: Credential) -> str:
+    """The reason code for a credential without a stored form."""
+    return "PAYMENT_CARD_REFUSED" if is_payment_card(normalised(credential.value)) else "CREDENTIAL_EMPTY"
 
 
 def normalised(value: str) -> str:

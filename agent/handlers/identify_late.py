@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from agent.clock import Instant
+from agent.handlers.credentials import why_refused
 from agent.handlers.settle import claim, settle
 from agent.handlers.site import Site
 from agent.handlers.told import Told, refused
@@ -16,7 +17,7 @@ def identify_late(event: MemberIdentified, tx: Transaction, site: Site, at: Inst
     """Give the sale its member: at once if its fuelling is known, else when that arrives."""
     credential = site.credential_key.hash(event.credential)
     if credential is None:
-        return refused(site, "PAYMENT_CARD_REFUSED")
+        return refused(site, why_refused(event.credential))
     sale = tx.sales.get(event.register, event.pos_sale_id)
     if sale is None:
         return refused(site, "SALE_UNKNOWN")

@@ -1,6 +1,7 @@
 """A member shows a credential at a point, before or while fuelling."""
 
 from agent.clock import Instant
+from agent.handlers.credentials import why_refused
 from agent.handlers.site import Site
 from agent.handlers.told import Told, refused
 from agent.handlers.wording import sentence
@@ -12,7 +13,7 @@ def present_member(event: MemberPresented, tx: Transaction, site: Site, at: Inst
     """Remember who is at the point; a credential shown twice is one member and lives on from the second."""
     credential = site.credential_key.hash(event.credential)
     if credential is None:
-        return refused(site, "PAYMENT_CARD_REFUSED")
+        return refused(site, why_refused(event.credential))
     if event.point not in site.points:
         return refused(site, "UNKNOWN_POINT", point=event.point)
     tx.presentations.add(event.point, credential, at.wall_ms)

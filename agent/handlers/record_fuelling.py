@@ -3,6 +3,7 @@
 from agent.clock import Instant
 from agent.handlers import bind_sale, metering
 from agent.handlers.correct_scale import correct_scale
+from agent.handlers.credentials import why_refused
 from agent.handlers.event_time import EventTime, clock_offset_ms, event_time
 from agent.handlers.metering import Metering
 from agent.handlers.site import Place, Site
@@ -14,6 +15,9 @@ from agent.store.outbox import LEDGER
 from drivers.events import Answer, DeviceTime, Fuelling, HandOver, Notice, Outcome, RawDigits
 
 UNCONFIGURED = Place(point="", product="")
+
+REMEMBERED_EPOCHS = 32
+"""A meter that is reset more often than a device keeps records is broken; the look back stays bounded."""
 
 SAID_FROM_MS = 1_000
 """A fuelling written down sooner after its end than this is not late."""
@@ -38,7 +42,7 @@ def record_fuelling(
     was_withheld = metering.withholds(meter)
     meter = metering.next_meter(fuelling, meter, device_key, epoch, fact_id, bool(odd), scale)
     withheld = (metering.WRONG_SCALE,) if metering.withholds(meter) else ()
-    flags = (*fuelling.flags, *metered.flags, *odd, *withheld, *_oddities(place, credential))
+    flags = (*fuelling.flags, *metered.flags, *odd, *withheld, *_oddities(place, fuelling, credential))
     when = event_time(fuelling.device_time, seen, tx.meters.clock_offset_ms(device_key), site.zone)
     fact = _fact(fact_id, fuelling, device_key, place, metered, when, flags, credential or "", tx, at)
     _book(fact, tx)
@@ -58,14 +62,15 @@ def _heard_before(
     """The fact of this very record, if it was booked before.
 
     A device that keeps numbered records may be read again from further back: then the totalizer
-    goes back too, and the record is looked for in every incarnation before.
+    goes back too, and the record is looked for in the incarnations before.
     """
     if known := tx.facts.get(fact_id):
         return known
     if fuelling.hand_over is not HandOver.BUFFERED:
         return None
     earlier = (
-        tx.facts.get(_fact_id(fuelling, device_key, former, site)) for former in range(epoch - 1, 0, -1)
+        tx.facts.get(_fact_id(fuelling, device_key, former, site))
+        for former in range(epoch - 1, max(0, epoch - 1 - REMEMBERED_EPOCHS), -1)
     )
     return next((fact for fact in earlier if fact), None)
 
@@ -81,9 +86,11 @@ def _fact_id(fuelling: Fuelling, device_key: str, epoch: int, site: Site) -> byt
     )
 
 
-def _oddities(place: Place, credential: str | None) -> tuple[str, ...]:
+def _oddities(place: Place, fuelling: Fuelling, credential: str | None) -> tuple[str, ...]:
     unmapped = ("UNMAPPED_NOZZLE",) if place is UNCONFIGURED else ()
-    return (*unmapped, "PAYMENT_CARD_REFUSED") if credential is None else unmapped
+    if fuelling.credential is None or credential is not None:
+        return unmapped
+    return (*unmapped, why_refused(fuelling.credential))
 
 
 def _fact(

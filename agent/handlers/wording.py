@@ -36,6 +36,7 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "zh": "这是银行卡号，请出示会员卡",
         "en": "That is a payment card, please use the member card",
     },
+    "CREDENTIAL_EMPTY": {"zh": "未读到会员号，请重试", "en": "No member number was read, try again"},
     "POS_SALE_CONFLICT": {"zh": "单号重复而内容不同", "en": "This sale id was used for another sale"},
     "EMPTY_SALE": {"zh": "空单不积分", "en": "An empty sale earns nothing"},
     "SALE_UNKNOWN": {"zh": "没有此单", "en": "This sale is not known"},

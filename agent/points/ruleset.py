@@ -63,11 +63,14 @@ class Cap(Value):
 
 
 class Ruleset(Value):
-    """Base rules (first match per line), modifiers whose groups multiply, caps in the order written."""
+    """Base rules (first match per line), modifiers whose groups multiply, caps in the order written.
+
+    At most 100 modifiers: an award names each that applied, and has to fit into a message.
+    """
 
     id: RuleId
     base: Annotated[tuple[BaseRule, ...], Field(min_length=1)]
-    modifier: tuple[Modifier, ...] = ()
+    modifier: Annotated[tuple[Modifier, ...], Field(max_length=100)] = ()
     combine: dict[str, Combine] = Field(default_factory=dict)
     cap: tuple[Cap, ...] = ()
 

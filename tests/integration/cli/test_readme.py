@@ -73,6 +73,7 @@ def test_every_flag_and_alarm_is_explained() -> None:
     places = (
         "agent/handlers/metering.py",
         "agent/handlers/apply_ack.py",
+        "agent/handlers/credentials.py",
         "agent/handlers/record_fuelling.py",
     )
     drivers = ("drivers/companytec/reading.py", "drivers/modbus/ring.py", "drivers/modbus/sale_watch.py")

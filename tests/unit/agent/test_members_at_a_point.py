@@ -48,15 +48,19 @@ class TestPrecedence:
         fuelling = world.fuel(50_000, credential=STRANGER)
         assert world.pay("R-1", fuelling.amount_fen, credential=GOLD).reason == "MEMBER_UNKNOWN"
 
-    def test_a_payment_card_shown_as_member_card_is_refused(self, world: World) -> None:
-        pan = Credential(CredentialKind.CARD, "4111 1111 1111 1111")
+    @pytest.mark.parametrize(
+        ("shown", "reason"),
+        [("4111 1111 1111 1111", "PAYMENT_CARD_REFUSED"), ("- -", "CREDENTIAL_EMPTY")],
+    )
+    def test_what_is_no_member_card_is_refused(self, world: World, shown: str, reason: str) -> None:
+        pan = Credential(CredentialKind.CARD, shown)
         fuelling = world.fuel(50_000)
         for answer in (
             world.present(pan),
             world.pay("R-1", fuelling.amount_fen, credential=pan),
             world.identify("R-1", pan),
         ):
-            assert (answer.outcome, answer.reason) == (Outcome.REFUSED, "PAYMENT_CARD_REFUSED")
+            assert (answer.outcome, answer.reason) == (Outcome.REFUSED, reason)
         assert world.count("pos_sale") == world.count("presentation") == 0
 
 

@@ -162,6 +162,17 @@ def test_a_payment_card_as_tag_is_dropped_and_flagged(world: World) -> None:
     assert (world.newest_fact().credential, world.newest_fact().flags) == ("", "PAYMENT_CARD_REFUSED")
 
 
+def test_a_meter_that_is_reset_all_the_time_is_looked_back_at_only_so_far(world: World) -> None:
+    first = world.fuelling(50_000)
+    world.book(first)
+    for number in range(40):
+        world.book(world.fuelling(1_000, totalizer_after_ml=900_000 - number))
+    [(before,)] = world.rows("SELECT device_epoch FROM meter")
+    assert before == 41
+    assert world.book(world.fuelling(1_000, totalizer_after_ml=100_000)).answer.outcome == "done"
+    assert world.count("fact") == 42
+
+
 class TestWrongScale:
     def wrong(self, world: World) -> Fuelling:
         """A price configured ten times too high, so that every record is off by ten."""
