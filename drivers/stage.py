@@ -9,6 +9,7 @@ import select
 import socket
 import threading
 import tty
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ S = TypeVar("S", bound=Simulator)
 R = TypeVar("R")
 
 
-class _Stage(Generic[S]):
+class SimulatorStage(ABC, Generic[S]):
     """Pumps bytes between a descriptor and a simulator. Subclasses say where the descriptor is from."""
 
     def __init__(self, simulator: S, clock: Callable[[], Monotonic]) -> None:
@@ -54,16 +55,16 @@ class _Stage(Generic[S]):
         os.close(self._wake_read)
         os.close(self._wake_write)
 
+    @abstractmethod
     def unplug(self) -> None:
         """The cable is pulled: the agent reads end of file or EIO from now on."""
-        raise NotImplementedError
 
     def _release(self) -> None:
         """Give back what outlives an unplugged cable."""
 
+    @abstractmethod
     def _descriptor(self) -> int | None:
         """Where the agent's bytes arrive now, None while nobody is there."""
-        raise NotImplementedError
 
     def _doors(self) -> list[int]:
         """Descriptors on which somebody may come in."""
@@ -120,7 +121,7 @@ class _Stage(Generic[S]):
         os.write(self._wake_write, b"\0")
 
 
-class SimulatorOnPty(_Stage[S]):
+class SimulatorOnPty(SimulatorStage[S]):
     """A simulator behind a pseudo-terminal.
 
     `path` is what goes into the line's settings (with `pty = true`). With `link` it is a symbolic link
@@ -164,7 +165,7 @@ class SimulatorOnPty(_Stage[S]):
         return self._master
 
 
-class SimulatorOnTcp(_Stage[S]):
+class SimulatorOnTcp(SimulatorStage[S]):
     """A simulator behind a TCP port on 127.0.0.1. A new connection takes the place of the old one."""
 
     def __init__(self, simulator: S, clock: Callable[[], Monotonic]) -> None:

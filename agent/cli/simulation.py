@@ -14,7 +14,7 @@ from agent.clock import SystemClock
 from drivers.driver import Driver
 from drivers.events import Answer, Monotonic
 from drivers.ports import Port, PortSpec, open_port
-from drivers.stage import SimulatorOnPty, SimulatorOnTcp, _Stage
+from drivers.stage import SimulatorOnPty, SimulatorOnTcp, SimulatorStage
 
 FLOWS_MS = 1_500
 """Long enough that a poll sees fuel flow."""
@@ -44,7 +44,7 @@ SELLS: dict[str, Sell] = {
 }
 
 
-class SimulatorOnPort(_Stage[Any]):
+class SimulatorOnPort(SimulatorStage[Any]):
     """On a serial port of this machine: a bench with two converters and a crossed cable."""
 
     def __init__(self, simulator: Any, clock: Callable[[], Monotonic], port: Port) -> None:
@@ -61,7 +61,7 @@ class SimulatorOnPort(_Stage[Any]):
 
 def open_stage(
     simulator: Any, clock: Callable[[], Monotonic], port: Path | None, baud: int, *, tcp: bool
-) -> tuple[_Stage[Any], str]:
+) -> tuple[SimulatorStage[Any], str]:
     """The device's place, and what belongs into `port` of the settings to find it there.
 
     A `port` that exists is a serial port; else it becomes a link to a new pseudo-terminal. Raises
@@ -82,7 +82,7 @@ class Simulation:
     def __init__(
         self,
         driver: Driver,
-        stage: _Stage[Any],
+        stage: SimulatorStage[Any],
         nozzle: str,
         clock: SystemClock,
         say: Callable[[str], object],

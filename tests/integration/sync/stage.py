@@ -187,13 +187,12 @@ class Cable:
     def _carry(self, one: socket.socket, other: socket.socket) -> None:
         one.settimeout(0.05)
         while not self._stop.is_set():
-            if self.black:
-                self._stop.wait(0.02)
-                continue
             try:
                 data = one.recv(4096)
                 if not data:
                     break
+                while self.black and not self._stop.is_set():
+                    self._stop.wait(0.02)  # also what was read just as it went black
                 other.sendall(data)
             except TimeoutError:
                 continue
