@@ -15,6 +15,7 @@ log = logging.getLogger("forecourt.supervisor")
 
 LOOK_EVERY_S = 1.0
 STALE_AFTER_MS = 10_000
+"""decisions.md 10. No single wait of a worker is longer than 2 s."""
 RESTART_FIRST_MS, RESTART_LIMIT_MS = 500, 30_000
 DEATHS_ALLOWED = 8
 """Within `DEATHS_WINDOW_MS`: a worker that dies more often will not be cured by being started again."""
@@ -57,23 +58,26 @@ class Supervisor:
         self._probe = probe
         self._feed = feed
         self._chores = chores
-        self._restart_ms = dict.fromkeys((worker.name for worker in workers), RESTART_FIRST_MS)
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop`; then waits for the workers. Raises `TooManyDeaths`."""
         for worker in self.workers:
             self._start(worker, stop)
         while not stop.wait(LOOK_EVERY_S):
-            now = self._monotonic_ms()
-            for worker in self.workers:
-                if not worker.alive:
-                    self._revive(worker, now, stop)
-            self._chores()
-            if not self.stale(now) and self._probe():
-                self._feed()
+            self.look(stop)
         for worker in self.workers:
             if worker.thread is not None:
                 worker.thread.join(timeout=5)
+
+    def look(self, stop: threading.Event) -> None:
+        """One round: revive who died, do what is due, feed the watchdog if everything moves."""
+        now = self._monotonic_ms()
+        for worker in self.workers:
+            if not worker.alive:
+                self._revive(worker, now, stop)
+        self._chores()
+        if not self.stale(now) and self._probe():
+            self._feed()
 
     def stale(self, now: int) -> list[str]:
         """Workers that have not shown a turn of their loop lately."""
@@ -102,9 +106,8 @@ class Supervisor:
             worker.deaths_ms = [at for at in worker.deaths_ms if now - at < DEATHS_WINDOW_MS] + [now]
             if len(worker.deaths_ms) > DEATHS_ALLOWED:
                 raise TooManyDeaths(f"{worker.name}: {worker.trouble}")
-            pause = self._restart_ms[worker.name]
-            self._restart_ms[worker.name] = min(2 * pause, RESTART_LIMIT_MS)
-            worker.restart_at_ms = now + pause
+            pause_ms = RESTART_FIRST_MS << (len(worker.deaths_ms) - 1)  # old deaths are forgotten
+            worker.restart_at_ms = now + min(pause_ms, RESTART_LIMIT_MS)
         elif now >= worker.restart_at_ms:
             worker.restart_at_ms = 0
             self._start(worker, stop)

@@ -56,6 +56,7 @@ log = logging.getLogger("forecourt.app")
 
 STORE_EXIT = 4
 GOODBYE_S = 10
+"""For what is still in the inbox; systemd's TimeoutStopSec=20 leaves room for it and the workers."""
 
 
 class Agent:

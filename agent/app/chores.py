@@ -14,6 +14,7 @@ from sync.outbox import STREAMS
 log = logging.getLogger("forecourt.chores")
 
 EVERY_MS = 30_000
+"""A sale lapses after half an hour and rows are kept for days: half a minute more is nothing to either."""
 DAY_MS = 86_400_000
 
 
