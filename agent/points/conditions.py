@@ -93,10 +93,16 @@ class BirthdayDays(Value):
 
     def include(self, business_day: date, birthday: tuple[int, int]) -> bool:
         """Also across the turn of the year, where last or next year's birthday is the near one."""
-        earliest = business_day - timedelta(days=self.after_days)
-        latest = business_day + timedelta(days=self.before_days)
-        years = {earliest.year, latest.year}
-        return any(earliest <= _celebrated(birthday, year) <= latest for year in years)
+        return any(
+            -self.after_days <= (_celebrated(birthday, year) - business_day).days <= self.before_days
+            for year in _years_around(business_day)
+        )
+
+
+def _years_around(day: date) -> tuple[int, ...]:
+    """The years whose birthdays can be within 31 days."""
+    year = day.year
+    return {1: (year, year - 1), 12: (year, year + 1)}.get(day.month, (year,))
 
 
 def _celebrated(birthday: tuple[int, int], year: int) -> date:

@@ -8,9 +8,10 @@ an equal value. Evidence and time quality have no default on purpose: forgetting
 """
 
 from datetime import date, datetime, timedelta
-from typing import Annotated, Literal, Self
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_serializer, model_validator
 
 from agent.points.values import Minute, Name, Natural, Value
 
@@ -32,7 +33,14 @@ def _real_birthday(month_day: tuple[int, int]) -> tuple[int, int]:
     return month_day
 
 
+def _each_once(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(kinds)) != len(kinds):
+        raise ValueError("a kind is named twice")
+    return kinds
+
+
 DateText = Annotated[str, StringConstraints(pattern=r"^2[01]\d\d-\d\d-\d\d$"), AfterValidator(_real_date)]
+CouponKinds = Annotated[tuple[Name, ...], Field(max_length=20), AfterValidator(_each_once)]
 Birthday = Annotated[tuple[int, int], AfterValidator(_real_birthday)]
 """(month, day); 29 February is a birthday."""
 
@@ -47,10 +55,35 @@ class Line(Value):
 
 
 class Usage(Value):
-    """Points this station knew the member to have earned already, today and this month (minor units)."""
+    """What this station knew the member to have earned and bought already, today and this month.
+
+    `_minor`: points. `_fills`: sales with fuel that were awarded. `month_ml` and `month_fen`: the fuel
+    and the money of this month's awarded sales. In JSON, which every sale sends, it is the list of the
+    numbers in this order, without zeros at its end.
+    """
 
     day_minor: Natural = 0
     month_minor: Natural = 0
+    day_fills: Natural = 0
+    month_fills: Natural = 0
+    month_ml: Natural = 0
+    month_fen: Natural = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_numbers(cls, given: Any) -> Any:
+        if not isinstance(given, list):
+            return given
+        if len(given) > len(cls.model_fields):
+            raise ValueError(f"at most {len(cls.model_fields)} numbers")
+        return dict(zip(cls.model_fields, given, strict=False))
+
+    @model_serializer(mode="plain", when_used="json")
+    def _as_numbers(self) -> list[int]:
+        numbers: list[int] = list(self.__dict__.values())
+        while numbers and numbers[-1] == 0:
+            numbers.pop()
+        return numbers
 
 
 class Local(Value):
@@ -78,8 +111,9 @@ class Local(Value):
             raise ValueError(f"{self.business_date} is weekday {self.day.isoweekday()}, not {self.weekday}")
         return self
 
-    @property
+    @cached_property
     def day(self) -> date:
+        """The business date."""
         return date.fromisoformat(self.business_date)
 
 
@@ -87,7 +121,8 @@ class AwardInputs(Value):
     """Everything `award` looks at besides the bundle.
 
     `tier` and `cohort` are the member's at event time ("" for no cohort). `birthday` is (month, day),
-    given only if the member consented to its use.
+    given only if the member consented to its use. `coupons`: the kinds of which the member held an
+    unused coupon that was valid on the business date, the soonest to lapse first.
     """
 
     lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=200)]
@@ -99,3 +134,4 @@ class AwardInputs(Value):
     evidence: Evidence
     time_quality: TimeQuality
     local: Local
+    coupons: CouponKinds = ()

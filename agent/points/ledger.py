@@ -1,14 +1,22 @@
 """Postings: every change of points is an entry whose postings sum to zero (points.md 3, I1).
 
-Accounts: `programme:issued`, and per member `member:<id>:active`, `:pending` and `:debt`. An
-account's balance is the sum of its postings; what a member owes is a negative debt balance.
+Accounts: `programme:...` below, and per member `member:<id>:active`, `:pending`, `:held` and `:debt`.
+An account's balance is the sum of its postings. `programme:issued` is negative by what was given and
+not reversed; what a member owes is a negative debt balance. All amounts are minor units of points,
+>= 0; an entry of 0 has no postings.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from agent.points.lots import Reversal
 
-ISSUED = "programme:issued"
+ISSUED: Final = "programme:issued"
+REDEEMED: Final = "programme:redeemed"
+EXPIRED: Final = "programme:expired"
+COMPENSATION: Final = "programme:compensation"
+GOODWILL: Final = "programme:goodwill"
+"""What the programme gave beyond its rules, in the member's favour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +38,67 @@ def pending(member: str) -> str:
     return f"member:{member}:pending"
 
 
+def held(member: str) -> str:
+    """Reserved by an authorised redemption that is not captured yet."""
+    return f"member:{member}:held"
+
+
 def debt(member: str) -> str:
     return f"member:{member}:debt"
 
 
 def award_postings(member: str, minor: int, *, delayed: bool = False) -> Entry:
-    """Award of `minor` >= 0; delayed points wait in pending. An award of 0 has no postings."""
-    assert minor >= 0
-    return _entry(Posting(ISSUED, -minor), Posting(pending(member) if delayed else active(member), minor))
+    """The programme gives; delayed points wait in pending."""
+    return _moved(ISSUED, pending(member) if delayed else active(member), minor)
 
 
 def activation_postings(member: str, minor: int) -> Entry:
     """Delayed points become spendable."""
-    assert minor >= 0
-    return _entry(Posting(pending(member), -minor), Posting(active(member), minor))
+    return _moved(pending(member), active(member), minor)
+
+
+def expiry_postings(member: str, minor: int) -> Entry:
+    """What `lots.lapse` says lapsed."""
+    return _moved(active(member), EXPIRED, minor)
+
+
+def redemption_postings(member: str, minor: int) -> Entry:
+    """Points are spent."""
+    return _moved(active(member), REDEEMED, minor)
+
+
+def redemption_return_postings(member: str, minor: int) -> Entry:
+    """What was bought with points goes back, and they to their lots (`lots.give_back`)."""
+    return _moved(REDEEMED, active(member), minor)
+
+
+def repayment_postings(member: str, minor: int) -> Entry:
+    """Points that the member has settle what the member owes."""
+    return _moved(active(member), debt(member), minor)
+
+
+def goodwill_postings(member: str, minor: int) -> Entry:
+    """A correction in the member's favour."""
+    return _moved(GOODWILL, active(member), minor)
 
 
 def reversal_postings(member: str, reversal: Reversal) -> Entry:
-    """A refund takes points back: pending, active, then debt, as the lots had them."""
+    """A refund takes points back, from where the lots had them.
+
+    What had lapsed leaves `programme:expired`: it was never issued, so it never lapsed.
+    """
     return _entry(
         Posting(pending(member), -reversal.pending_minor),
         Posting(active(member), -reversal.active_minor),
+        Posting(EXPIRED, -reversal.lapsed_minor),
         Posting(debt(member), -reversal.debt_minor),
         Posting(ISSUED, reversal.minor),
     )
+
+
+def _moved(source: str, destination: str, minor: int) -> Entry:
+    assert minor >= 0
+    return _entry(Posting(source, -minor), Posting(destination, minor))
 
 
 def _entry(*postings: Posting) -> Entry:

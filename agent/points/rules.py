@@ -5,18 +5,19 @@ as they came, because (bundle, version) has exactly one hash (I21); the text is 
 """
 
 import hashlib
-import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from agent.points.conditions import minute_of
-from agent.points.ruleset import Names, RuleId, Ruleset
+from agent.points.refusal import BundleRefused as BundleRefused
+from agent.points.refusal import WithPoint, first_place, refusal
+from agent.points.ruleset import Issue, Names, RuleId, Ruleset
 from agent.points.terms import (
     Activation,
     Compensation,
@@ -25,6 +26,9 @@ from agent.points.terms import (
     Redemption,
     Reminder,
     Risk,
+    Rollout,
+    Term,
+    Vector,
 )
 from agent.points.units import RoundingMode
 from agent.points.values import Minute, Name, Positive, Value
@@ -89,6 +93,9 @@ class Bundle(Value):
     reminder: Reminder | None = None
     activation: Activation | None = None
     grant: Grant | None = None
+    rollout: Rollout | None = None
+    issue: Annotated[tuple[Issue, ...], Field(max_length=20)] = ()
+    vector: Annotated[tuple[Vector, ...], Field(max_length=1000)] = ()
 
     _sha256: str = PrivateAttr("")
 
@@ -102,13 +109,26 @@ class Bundle(Value):
         """Milliseconds UTC from which on fuellings are judged by this bundle."""
         return (self.effective_from - _EPOCH) // timedelta(milliseconds=1)
 
-    @property
+    @cached_property
     def ruleset_in_force(self) -> Ruleset:
         """For everybody; a protected cohort is also judged by `grandfather.old`."""
         return self.ruleset[0] if self.grandfather is None else self.ruleset_named(self.grandfather.new)
 
     def ruleset_named(self, name: str) -> Ruleset:
-        return next(ruleset for ruleset in self.ruleset if ruleset.id == name)
+        return self._rulesets[name]
+
+    @cached_property
+    def _rulesets(self) -> dict[str, Ruleset]:
+        return {ruleset.id: ruleset for ruleset in self.ruleset}
+
+    @property
+    def products(self) -> frozenset[str]:
+        """Every product that earns something by the rules for everybody."""
+        return frozenset(self.ruleset_in_force.base_of)
+
+    def term_of(self, ruleset: Ruleset) -> Term | None:
+        """How long what this ruleset gives lives; None for ever."""
+        return ruleset.expiry or self.expiry
 
     @model_validator(mode="after")
     def _every_ruleset_has_one_use(self) -> Self:
@@ -125,40 +145,50 @@ class Bundle(Value):
         return self
 
     @model_validator(mode="after")
-    def _tiers_are_known(self) -> Self:
-        for rule, tier in self._tiers_named():
-            if tier not in self.tiers.order:
-                template = "tier {tier} is not in tiers.order: add it there or correct the name"
-                raise PydanticCustomError("UNKNOWN_TIER", template, {"rule": rule, "tier": tier})
+    def _vectors_have_names_of_their_own(self) -> Self:
+        seen: set[str] = set()
+        for vector in self.vector:
+            if vector.id in seen:
+                template = "vector id {vector} is used twice: rename one"
+                raise PydanticCustomError("DUPLICATE_RULE", template, {"vector": vector.id})
+            seen.add(vector.id)
         return self
 
-    def _tiers_named(self) -> Iterator[tuple[str, str]]:
+    @model_validator(mode="after")
+    def _issues_can_happen(self) -> Self:
+        seen = {name for ruleset in self.ruleset for name in ruleset.rule_ids}
+        for issue in self.issue:
+            if issue.id in seen:
+                template = "rule id {rule} is used twice: rename one"
+                raise PydanticCustomError("DUPLICATE_RULE", template, {"rule": issue.id})
+            seen.add(issue.id)
+            for product in issue.product or ():
+                if product not in self.products:
+                    template = "product {product} meets no base rule and earns nothing: correct it"
+                    context = {"rule": issue.id, "product": product}
+                    raise PydanticCustomError("RULE_HOLE", template, context)
+        return self
+
+    @model_validator(mode="after")
+    def _tiers_are_known(self) -> Self:
+        for context in self._tiers_named():
+            if context["tier"] not in self.tiers.order:
+                template = "tier {tier} is not in tiers.order: add it there or correct the name"
+                raise PydanticCustomError("UNKNOWN_TIER", template, context)
+        return self
+
+    def _tiers_named(self) -> Iterator[dict[str, str]]:
+        """Each tier with who names it."""
         for ruleset in self.ruleset:
-            for modifier in ruleset.modifier:
-                yield from ((modifier.id, tier) for tier in modifier.tier or ())
+            for rule in (*ruleset.modifier, *ruleset.bonus):
+                for tier in rule.tier or ():
+                    yield {"ruleset": ruleset.id, "rule": rule.id, "tier": tier}
+        for issue in self.issue:
+            yield from ({"rule": issue.id, "tier": tier} for tier in issue.tier or ())
+        for vector in self.vector:
+            yield {"vector": vector.id, "tier": vector.tier}
         if self.risk is not None:
-            yield from ((f"risk.{tier}", tier) for tier in self.risk.tiers)
-
-
-@dataclass(frozen=True, slots=True)
-class BundleRefused:
-    """Why a bundle is not taken: a stable code, the place in the file, what to change.
-
-    Codes: TOO_LARGE, NOT_UTF8, TOML_SYNTAX, UNKNOWN_KEY, MISSING_KEY, FLOAT, BAD_VALUE,
-    SCALE_MISMATCH, DUPLICATE_RULE, UNKNOWN_GROUP, UNKNOWN_TIER, UNKNOWN_RULESET, UNUSED_RULESET,
-    RULE_HOLE.
-    """
-
-    reason: str
-    where: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class _WithPoint:
-    """A number written with a point or an exponent. It stays text: no field takes it (I27)."""
-
-    digits: str
+            yield from ({"rule": f"risk.{tier}", "tier": tier} for tier in self.risk.tiers)
 
 
 def parse_bundle(data: bytes, points_scale: int | None = None) -> Bundle | BundleRefused:
@@ -167,7 +197,7 @@ def parse_bundle(data: bytes, points_scale: int | None = None) -> Bundle | Bundl
         return BundleRefused("TOO_LARGE", "file", f"keep a bundle below {MAX_BUNDLE_BYTES} bytes")
     try:
         text = data.decode()
-        document = tomllib.loads(text, parse_float=_WithPoint)
+        document = tomllib.loads(text, parse_float=WithPoint)
     except UnicodeDecodeError as error:
         return BundleRefused("NOT_UTF8", f"byte {error.start}", "save the file as UTF-8")
     except (ValueError, RecursionError) as error:
@@ -175,10 +205,10 @@ def parse_bundle(data: bytes, points_scale: int | None = None) -> Bundle | Bundl
     try:
         bundle = Bundle.model_validate(_with_tuples(document))
     except ValidationError as error:
-        return _refusal(error.errors(include_url=False)[0], document, text)
+        return refusal(error.errors(include_url=False)[0], document, text)
     if points_scale not in (None, bundle.points_scale):
         remedy = f"the programme counts {points_scale} minor units per point and always will: issue it so"
-        return BundleRefused("SCALE_MISMATCH", _place("points_scale", text, ["points_scale"]), remedy)
+        return BundleRefused("SCALE_MISMATCH", first_place("points_scale", text, ["points_scale"]), remedy)
     bundle._sha256 = hashlib.sha256(data).hexdigest()
     return bundle
 
@@ -188,52 +218,3 @@ def _with_tuples(node: Any) -> Any:
     if isinstance(node, dict):
         return {key: _with_tuples(value) for key, value in node.items()}
     return tuple(_with_tuples(value) for value in node) if isinstance(node, list) else node
-
-
-def _refusal(error: ErrorDetails, document: Mapping[str, Any], text: str) -> BundleRefused:
-    """The first thing that is wrong, in the file's own words."""
-    where = _where(error, document, text)
-    match error["type"]:
-        case own if own.isupper():
-            return BundleRefused(own, where, error["msg"])
-        case "extra_forbidden":
-            return BundleRefused("UNKNOWN_KEY", where, "remove the key, or update the agent")
-        case "missing":
-            return BundleRefused("MISSING_KEY", where, "add the key")
-    if isinstance(error["input"], _WithPoint):
-        return BundleRefused(
-            "FLOAT", where, "write an integer in the unit of the key: minor units, ml, fen, bp"
-        )
-    return BundleRefused("BAD_VALUE", where, f"{error['msg']} (it is {error['input']!r:.80})")
-
-
-def _where(error: ErrorDetails, document: Mapping[str, Any], text: str) -> str:
-    """Such as "ruleset '2026', modifier 'grade-95', bp (line 43)"; the line is where the rule begins."""
-    parts: list[str] = []
-    names: list[str] = []
-    node: Any = document
-    for step in error["loc"]:
-        if isinstance(step, int):
-            node = node[step]
-            name = node.get("id") if isinstance(node, Mapping) else None
-            parts[-1] += f" {step + 1}" if name is None else f" {name!r}"
-            names += [] if name is None else [str(name)]
-        elif isinstance(node, Mapping) and step in node:
-            node = node[step]
-            parts.append(step)
-        elif error["type"] == "missing":
-            parts.append(step)
-    if rule := error.get("ctx", {}).get("rule"):
-        parts.append(f"rule {rule!r}")
-        names.append(rule)
-    return _place(", ".join(parts) or "bundle", text, names[-1:] or [".".join(parts[:2]), *parts[:1]])
-
-
-def _place(where: str, text: str, names: Sequence[str]) -> str:
-    """Add the line where a rule's id, a table or a key is found: the first name that is."""
-    for name in names:
-        quoted = re.escape(name)
-        beginning = rf'^[ \t]*(id[ \t]*=[ \t]*"{quoted}"|\[+{quoted}\]|{quoted}[ \t]*=)'
-        if found := re.search(beginning, text, re.MULTILINE):
-            return f"{where} (line {text.count(chr(10), 0, found.start()) + 1})"
-    return where

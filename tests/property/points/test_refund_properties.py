@@ -1,6 +1,7 @@
 """Property: does every way of refunding a sale bring the books back to where they began?"""
 
 from collections import Counter
+from datetime import date
 from itertools import accumulate
 
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from agent.points.lots import Lot, LotState, lot_of_award, reverse
 from agent.points.refunds import reversal_minor
 
 MANY = settings(deadline=None, max_examples=500)
+EARNED, LAPSES = date(2026, 7, 8), date(2028, 1, 31)
 splits = st.lists(st.integers(1, 100_000), min_size=1, max_size=12)
 
 
@@ -37,8 +39,8 @@ def test_i1_i11_a_sale_refunded_in_parts_leaves_nothing(
     minor: int, parts: list[int], delayed: bool, elsewhere_minor: int
 ) -> None:
     accounts: Counter[str] = Counter()
-    lot = lot_of_award("a1", minor, delayed=delayed)
-    others = [lot_of_award("a0", elsewhere_minor)] if elsewhere_minor else []
+    lot = lot_of_award("a1", minor, EARNED, LAPSES, delayed=delayed)
+    others = [lot_of_award("a0", elsewhere_minor, EARNED, LAPSES)] if elsewhere_minor else []
     book(accounts, award_postings("m", minor, delayed=delayed))
     for refunded in accumulate(parts):
         part = reversal_minor(minor, sum(parts), refunded, minor - lot.remaining_minor)
@@ -54,10 +56,15 @@ def test_i1_i11_a_sale_refunded_in_parts_leaves_nothing(
 
 @st.composite
 def lots(draw: st.DrawFn, name: str) -> Lot:
+    """Any lot there can be, lapsing on one of three days or never."""
     minor = draw(st.integers(1, 10_000))
     remaining = draw(st.integers(0, minor))
-    states = [LotState.PENDING, LotState.ACTIVE] if remaining else [LotState.EXHAUSTED, LotState.REVERSED]
-    return Lot(name, minor, remaining, draw(st.sampled_from(states)))
+    lapses_on = draw(st.sampled_from([None, LAPSES, date(2027, 12, 31), date(2028, 2, 29)]))
+    lapsed = 0 if lapses_on is None else draw(st.integers(0, minor - remaining))
+    states = [LotState.EXHAUSTED, LotState.REVERSED, *([LotState.EXPIRED] if lapsed else [])]
+    alive = [LotState.PENDING, LotState.ACTIVE]
+    state = draw(st.sampled_from(alive if remaining else states))
+    return Lot(name, minor, remaining, lapsed, state, EARNED, lapses_on)
 
 
 @given(st.data())
@@ -67,15 +74,37 @@ def test_i9_i10_a_reversal_is_fully_attributed(data: st.DataObject) -> None:
     others = [data.draw(lots(f"other-{number}")) for number in range(data.draw(st.integers(0, 4)))]
     minor = data.draw(st.integers(0, own.minor))
     result = reverse(own, minor, others)
-    before = {lot.id: lot.remaining_minor for lot in (own, *others)}
-    taken = sum(before[lot.id] - lot.remaining_minor for lot in result.lots)
+    before = {lot.id: lot for lot in (own, *others)}
+    after = before | {lot.id: lot for lot in result.lots}
+    taken = {name: before[name].remaining_minor - after[name].remaining_minor for name in before}
+    assert {part.lot_id: part.minor for part in result.parts} == {n: m for n, m in taken.items() if m}
     assert result.minor == minor
-    assert taken == minor - result.debt_minor
-    assert result.debt_minor == 0 or all(
-        before[name] == 0 or name in {lot.id for lot in result.lots if not lot.remaining_minor}
-        for name in before
-    )
+    for state, total in ((LotState.PENDING, result.pending_minor), (LotState.ACTIVE, result.active_minor)):
+        assert total == sum(m for name, m in taken.items() if before[name].state == state)
+    assert result.lapsed_minor == own.lapsed_minor - after["own"].lapsed_minor
+    assert all(after[lot.id].lapsed_minor == lot.lapsed_minor for lot in others)
     assert sum(posting.minor for posting in reversal_postings("m", result)) == 0
+
+
+@given(st.data())
+@MANY
+def test_i11_nothing_is_taken_elsewhere_while_a_better_source_has_something(data: st.DataObject) -> None:
+    """In this order: the own lot, its lapsed part, pending lots, active ones by expiry, debt."""
+    own = data.draw(lots("own"))
+    others = [data.draw(lots(f"other-{number}")) for number in range(data.draw(st.integers(0, 4)))]
+    result = reverse(own, data.draw(st.integers(0, own.minor)), others)
+    after = {lot.id: lot for lot in (own, *others)} | {lot.id: lot for lot in result.lots}
+    others.sort(key=lambda lot: (lot.state == LotState.ACTIVE, lot.lapses_on or date.max, lot.id))
+    sources = [
+        (own.remaining_minor, after["own"].remaining_minor),
+        (own.lapsed_minor, after["own"].lapsed_minor),
+    ]
+    sources += [(lot.remaining_minor, after[lot.id].remaining_minor) for lot in others]
+    emptied = [left == 0 for _, left in sources]
+    for number, (had, left) in enumerate(sources):
+        if left < had:
+            assert all(emptied[:number])
+    assert result.debt_minor == 0 or all(emptied)
 
 
 @given(st.integers(0, 10**9), st.booleans())

@@ -1,6 +1,7 @@
 """Unit: does `award` give what points.md 4 says, on the demo bundle (G1 to G8, G10) and step by step?"""
 
 import pytest
+from pydantic import ValidationError
 
 from agent.points.award import Award, award
 from agent.points.inputs import AwardInputs, Line
@@ -233,6 +234,37 @@ def test_unknown_products_are_named() -> None:
 
 def test_quantities_beyond_any_sale_are_refused_not_stored() -> None:
     refused_with(fill("petrol-98", 2**53 - 1, tier="diamond", day=THURSDAY), "BEYOND_RANGE")
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        '{"minor":1,"ruleset":"r","explanation":[],"lapses_on":"soon"}',
+        '{"minor":1.0,"ruleset":"r","explanation":[]}',
+        '{"minor":1,"ruleset":"r","explanation":[{"kind":"present"}]}',
+        '{"minor":1,"ruleset":"r","explanation":[{"kind":"bonus","fill_no":"1"}]}',
+        '{"minor":1,"ruleset":"r","explanation":[{"kind":"bonus","extra":1}]}',
+    ],
+)
+def test_what_is_read_back_is_strict(stored: str) -> None:
+    with pytest.raises(ValidationError):
+        Award.model_validate_json(stored)
+
+
+def test_the_stored_form_is_lean() -> None:
+    stored = award(fill("petrol-92", 49_990), demo_bundle()).model_dump_json(exclude_defaults=True)
+    assert stored == (
+        '{"minor":9900,"ruleset":"2026","explanation":[{"kind":"base","rule":"fuel-litre","minor":9998,'
+        '"product":"petrol-92","volume_ml":49990,"points_minor":200,"per_ml":1000},'
+        '{"kind":"rounding","minor":-98,"to_minor":100,"mode":"floor"}],"lapses_on":"2028-01-31"}'
+    )
+
+
+def test_the_term_counts_from_the_business_date() -> None:
+    """01:30 on 1 August is still 31 July where the day starts at four."""
+    night = demo_bundle(('"00:00"\neffective', '"04:00"\neffective'))
+    assert award(fill("petrol-92", 50_000, day="2026-07-31", minute=90), night).lapses_on == "2028-01-31"
+    assert award(fill("petrol-92", 50_000, day="2026-08-01", minute=240), night).lapses_on == "2028-02-29"
 
 
 def test_an_unknown_tier_has_no_tier_factor() -> None:

@@ -4,9 +4,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from agent.points.inputs import AwardInputs, Line, Local, Usage
+from agent.points.values import MAX_INTEGER
 from tests.unit.points.sales import THURSDAY, fill
 
 
@@ -82,3 +85,21 @@ def test_before_the_day_starts_it_is_still_yesterday() -> None:
     late = Local.at(datetime.fromisoformat("2026-07-10T04:00:00"), 4 * 60)
     assert (early.business_date, early.weekday, early.minute_of_day) == ("2026-07-09", 4, 239)
     assert (late.business_date, late.weekday, late.minute_of_day) == ("2026-07-10", 5, 240)
+
+
+class TestUsageInJson:
+    """Six numbers that every sale sends: their names would be most of it."""
+
+    def test_it_is_a_list_without_zeros_at_its_end(self) -> None:
+        assert Usage(month_minor=500, month_fills=2).model_dump_json() == "[0,500,0,2]"
+        assert Usage().model_dump_json() == "[]"
+
+    @given(st.lists(st.integers(0, MAX_INTEGER), max_size=6))
+    def test_it_is_read_as_it_was(self, numbers: list[int]) -> None:
+        used = Usage(**dict(zip(Usage.model_fields, numbers, strict=False)))
+        assert Usage.model_validate_json(used.model_dump_json()) == used
+
+    @pytest.mark.parametrize("text", ["[1,2,3,4,5,6,7]", "[1.5]", "[true]", "[-1]", '["1"]', '{"word":1}'])
+    def test_anything_else_is_refused(self, text: str) -> None:
+        with pytest.raises(ValidationError):
+            Usage.model_validate_json(text)

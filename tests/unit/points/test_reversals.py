@@ -1,12 +1,24 @@
 """Unit: does a refund take the right points from the right lot, in postings that sum to zero?"""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
-from agent.points.ledger import Posting, activation_postings, award_postings, reversal_postings
-from agent.points.lots import Lot, LotState, lot_of_award, reverse
+from agent.points.ledger import Posting, reversal_postings
+from agent.points.lots import Lot, LotState, Part, lapse, lot_of_award, reverse
 from agent.points.refunds import reversal_minor
+
+EARNED = date(2026, 7, 8)
+LAPSES = date(2028, 1, 31)
+
+
+def opened(name: str, minor: int, *, lapses_on: date | None = LAPSES, delayed: bool = False) -> Lot:
+    return lot_of_award(name, minor, EARNED, lapses_on, delayed=delayed)
+
+
+def left(name: str, minor: int, remaining: int, state: LotState, lapsed: int = 0) -> Lot:
+    return Lot(name, minor, remaining, lapsed, state, EARNED, LAPSES)
 
 
 def test_g9_three_part_refund_of_ten_litres_worth_twenty_points() -> None:
@@ -32,23 +44,24 @@ def test_impossible_arguments_are_our_own_mistake(wrong: tuple[int, int, int, in
 
 
 def test_i11_a_reversal_takes_its_own_lot() -> None:
-    own, other = lot_of_award("a1", 2_000), lot_of_award("a0", 9_000)
+    own, other = opened("a1", 2_000), opened("a0", 9_000)
     result = reverse(own, 666, [other])
     assert result.lots == (replace(own, remaining_minor=1_334),)
+    assert result.parts == (Part("a1", 666),)
     assert (result.pending_minor, result.active_minor, result.debt_minor) == (0, 666, 0)
 
 
 def test_a_lot_taken_back_whole_is_reversed() -> None:
-    result = reverse(lot_of_award("a1", 2_000, delayed=True), 2_000)
-    assert result.lots == (Lot("a1", 2_000, 0, LotState.REVERSED),)
+    result = reverse(opened("a1", 2_000, delayed=True), 2_000)
+    assert result.lots == (left("a1", 2_000, 0, LotState.REVERSED),)
     assert (result.pending_minor, result.active_minor, result.debt_minor) == (2_000, 0, 0)
 
 
 def test_what_is_spent_comes_from_other_lots_pending_first_then_becomes_debt() -> None:
-    own = Lot("a1", 2_000, 500, LotState.ACTIVE)
-    older, newest = lot_of_award("a0", 300), lot_of_award("a2", 400, delayed=True)
+    own = left("a1", 2_000, 500, LotState.ACTIVE)
+    older, newest = opened("a0", 300), opened("a2", 400, delayed=True)
     result = reverse(own, 2_000, [older, newest])
-    assert [lot.id for lot in result.lots] == ["a1", "a2", "a0"]
+    assert result.parts == (Part("a1", 500), Part("a2", 400), Part("a0", 300))
     assert [lot.state for lot in result.lots] == [
         LotState.REVERSED,
         LotState.EXHAUSTED,
@@ -58,44 +71,64 @@ def test_what_is_spent_comes_from_other_lots_pending_first_then_becomes_debt() -
     assert result.minor == 2_000
 
 
-@pytest.mark.parametrize(
-    ("minor", "remaining", "state"),
-    [
-        (10, 11, LotState.ACTIVE),
-        (10, -1, LotState.ACTIVE),
-        (10, 0, LotState.ACTIVE),
-        (10, 1, LotState.REVERSED),
-    ],
-)
-def test_i9_a_lot_cannot_contradict_itself(minor: int, remaining: int, state: LotState) -> None:
-    with pytest.raises(AssertionError):
-        Lot("a", minor, remaining, state)
+def test_other_lots_give_in_the_order_of_their_expiry() -> None:
+    own = left("a1", 2_000, 0, LotState.EXHAUSTED)
+    never, late = opened("a0", 300, lapses_on=None), opened("a2", 300)
+    soon = opened("a3", 300, lapses_on=date(2027, 1, 31))
+    result = reverse(own, 700, [never, late, soon])
+    assert result.parts == (Part("a3", 300), Part("a2", 300), Part("a0", 100))
+
+
+def test_what_of_the_own_lot_has_lapsed_is_not_taken_a_second_time() -> None:
+    own, _ = lapse(left("a1", 2_000, 1_500, LotState.ACTIVE))
+    other = opened("a2", 9_000)
+    result = reverse(own, 2_000, [other])
+    assert result.lapsed_minor == 1_500
+    assert result.parts == (Part("a2", 500),)
+    assert result.lots[0] == left("a1", 2_000, 0, LotState.REVERSED)
+    assert reversal_postings("m7", result) == (
+        Posting("member:m7:active", -500),
+        Posting("programme:expired", -1_500),
+        Posting("programme:issued", 2_000),
+    )
+
+
+def test_a_lot_lapsed_and_reversed_in_part_stays_expired() -> None:
+    own, _ = lapse(opened("a1", 2_000))
+    first = reverse(own, 666)
+    assert first.lots == (left("a1", 2_000, 0, LotState.EXPIRED, lapsed=1_334),)
+    second = reverse(first.lots[0], 1_334)
+    assert second.lots == (left("a1", 2_000, 0, LotState.REVERSED),)
+    assert second.debt_minor == 0
+
+
+def test_what_remains_goes_before_what_lapsed() -> None:
+    own = left("a1", 2_000, 400, LotState.ACTIVE, lapsed=1_000)
+    result = reverse(own, 900)
+    assert (result.active_minor, result.lapsed_minor, result.debt_minor) == (400, 500, 0)
+    assert result.lots == (left("a1", 2_000, 0, LotState.EXPIRED, lapsed=500),)
+
+
+def test_what_of_other_lots_has_lapsed_helps_nobody() -> None:
+    other, _ = lapse(opened("a2", 9_000))
+    result = reverse(left("a1", 100, 0, LotState.EXHAUSTED), 100, [other])
+    assert (result.lots, result.debt_minor) == ((), 100)
+
+
+def test_a_reversal_of_nothing_changes_nothing() -> None:
+    result = reverse(opened("a1", 2_000), 0, [opened("a2", 1)])
+    assert (result.lots, result.parts, result.minor) == ((), (), 0)
+    assert reversal_postings("m7", result) == ()
 
 
 def test_no_more_than_the_lot_was_worth_can_be_reversed() -> None:
     with pytest.raises(AssertionError):
-        reverse(lot_of_award("a1", 2_000), 2_001)
-
-
-def test_award_postings() -> None:
-    assert award_postings("m7", 10_000) == (
-        Posting("programme:issued", -10_000),
-        Posting("member:m7:active", 10_000),
-    )
-    assert award_postings("m7", 10_000, delayed=True)[1] == Posting("member:m7:pending", 10_000)
-    assert award_postings("m7", 0) == ()
-
-
-def test_activation_postings() -> None:
-    assert activation_postings("m7", 5) == (
-        Posting("member:m7:pending", -5),
-        Posting("member:m7:active", 5),
-    )
+        reverse(opened("a1", 2_000), 2_001)
 
 
 def test_reversal_postings() -> None:
-    own = Lot("a1", 2_000, 500, LotState.ACTIVE)
-    result = reverse(own, 2_000, [lot_of_award("a2", 400, delayed=True)])
+    own = left("a1", 2_000, 500, LotState.ACTIVE)
+    result = reverse(own, 2_000, [opened("a2", 400, delayed=True)])
     assert reversal_postings("m7", result) == (
         Posting("member:m7:pending", -400),
         Posting("member:m7:active", -500),

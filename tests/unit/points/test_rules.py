@@ -1,12 +1,13 @@
 """Unit: is a good bundle read whole, and is every bad one refused with its code, its place and a remedy?"""
 
 import hashlib
+import re
 from datetime import date
 
 import pytest
 
-from agent.points.rules import MAX_BUNDLE_BYTES, BundleRefused, parse_bundle
-from tests.unit.points.sales import DEMO_PATH, DEMO_TEXT, demo_bundle
+from agent.points.rules import MAX_BUNDLE_BYTES, Bundle, BundleRefused, parse_bundle
+from tests.unit.points.sales import DEMO_PATH, DEMO_TEXT, HEAD, demo_bundle
 
 
 def refusal_of(text: str) -> BundleRefused:
@@ -130,7 +131,19 @@ def test_grandfather_names_two_rulesets_and_leaves_none_unused() -> None:
     ("old", "new", "reason"),
     [
         ("[reminder]", "[remainder]", "UNKNOWN_KEY"),
-        ("[reminder]", "[[vector]]\n[reminder]", "UNKNOWN_KEY"),
+        ("[reminder]", "[[vector]]\n[reminder]", "MISSING_KEY"),
+        ("refund_grace_days", "grace_days", "MISSING_KEY"),
+        ('scope = "transaction"', 'cap_overshoot = "honour"\n  scope = "transaction"', "BAD_VALUE"),
+        ('scope = "member_day"', 'cap_overshoot = "forgive"\n  scope = "member_day"', "BAD_VALUE"),
+        ('birthday = "07-09"', 'birthday = "7-9"', "BAD_VALUE"),
+        ('birthday = "07-09"', 'birthday = "02-30"', "BAD_VALUE"),
+        ("at = 2026-07-08T10:00:00", "at = 2026-07-08T10:00:00+08:00", "BAD_VALUE"),
+        ("at = 2026-07-08T10:00:00", "at = 1999-07-08T10:00:00", "BAD_VALUE"),
+        ("at = 2026-07-08T10:00:00", "at = 2026-07-08", "BAD_VALUE"),
+        ("minor = 14400", "minor = 144.0", "FLOAT"),
+        ("used = { day_minor = 40000 }", "used = { day_points = 400 }", "UNKNOWN_KEY"),
+        ("{ ml = 3340, minor = 668 }", "{ ml = 3350, minor = 670 }", "BAD_VALUE"),
+        ('id = "G2 floored to whole points"', 'id = "G1 plain fill"', "DUPLICATE_RULE"),
         ("per_member_day", "per_member_week", "MISSING_KEY"),
         ("standin_count = 2", "standin_counts = 2", "MISSING_KEY"),
         ("minor = 100000", "minor = 1e5", "FLOAT"),
@@ -183,3 +196,127 @@ def test_bytes_that_are_no_bundle(data: bytes, reason: str) -> None:
     result = parse_bundle(data)
     assert isinstance(result, BundleRefused)
     assert result.reason == reason
+
+
+BONUS = """
+  [[ruleset.bonus]]
+  id = "gift"
+  minor = 5000
+  period = "member_month"
+  nth = [1]
+
+  [ruleset.combine]"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("minor = 5000", "minor = 0", "BAD_VALUE"),
+        ("minor = 5000", "minor = 50.0", "FLOAT"),
+        ("nth = [1]", "nth = []", "BAD_VALUE"),
+        ("nth = [1]", "nth = [0]", "BAD_VALUE"),
+        ("  nth = [1]\n", "", "MISSING_KEY"),
+        ('  period = "member_month"\n', "", "MISSING_KEY"),
+        ("nth = [1]", "nth = [1]\n  at_least_ml = 1\n  at_least_fen = 1", "BAD_VALUE"),
+        ("nth = [1]", 'nth = [1]\n  tier = ["golden"]', "UNKNOWN_TIER"),
+        ("nth = [1]", 'nth = [1]\n  product = ["petrol-96"]', "RULE_HOLE"),
+        ("nth = [1]", 'nth = [1]\n  group = "grade"', "UNKNOWN_KEY"),
+        ('id = "gift"', 'id = "birthday"', "DUPLICATE_RULE"),
+    ],
+)
+def test_a_bad_bonus_is_refused_at_its_place(old: str, new: str, reason: str) -> None:
+    good = DEMO_TEXT.replace("\n  [ruleset.combine]", BONUS, 1)
+    assert not isinstance(parse_bundle(good.encode()), BundleRefused)
+    before, own = good[: good.index("  [[ruleset.bonus]]")], good[good.index("  [[ruleset.bonus]]") :]
+    result = refusal_of(before + own.replace(old, new, 1))
+    assert result.reason == reason
+    assert "'gift'" in result.where or reason == "DUPLICATE_RULE"
+
+
+BANDS = """step = 100
+  bands = "whole"
+  counted = "sale"
+  band = [{ from = 500, points_minor = 120 }, { from = 4000, points_minor = 150 }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('  bands = "whole"\n', "", "MISSING_KEY"),
+        ('  counted = "sale"\n', "", "MISSING_KEY"),
+        (
+            "  band = [{ from = 500, points_minor = 120 }, { from = 4000, points_minor = 150 }]\n",
+            "",
+            "MISSING_KEY",
+        ),
+        ("from = 4000", "from = 500", "BAD_VALUE"),
+        ("from = 500,", "from = 0,", "BAD_VALUE"),
+        ('"whole"', '"all"', "BAD_VALUE"),
+        ("from = 500,", "form = 500,", "MISSING_KEY"),
+    ],
+)
+def test_bad_bands_are_refused_at_their_rule(old: str, new: str, reason: str) -> None:
+    good = DEMO_TEXT.replace("step = 100 \n", BANDS, 1).replace("step = 100\n", BANDS, 1)
+    assert not isinstance(parse_bundle(good.encode()), BundleRefused)
+    assert good.count(old) == 1
+    result = refusal_of(good.replace(old, new))
+    assert result.reason == reason
+    line = line_of('id = "shop-yuan"')
+    assert result.where.startswith("ruleset '2026', base 'shop-yuan'")
+    assert result.where.endswith(f"(line {line})")
+
+
+@pytest.mark.parametrize("key", ["id", "percent", "shadow_sales", "least_sales", "declined_bp", "mismatched"])
+def test_a_rollout_is_complete(key: str) -> None:
+    table = dict.fromkeys(
+        ("percent", "shadow_sales", "least_sales", "declined_bp", "mismatched", "crashes"), 1
+    )
+    lines = ['id = "july"', *(f"{name} = {value}" for name, value in table.items())]
+    good = DEMO_TEXT + "\n[rollout]\n" + "\n".join(lines) + "\n"
+    assert not isinstance(parse_bundle(good.encode()), BundleRefused)
+    without = "\n".join(line for line in lines if not line.startswith(key))
+    assert refusal_of(f"{DEMO_TEXT}\n[rollout]\n{without}\n").reason == "MISSING_KEY"
+    assert refusal_of(good.replace("percent = 1", "percent = 101")).reason == "BAD_VALUE"
+
+
+def test_a_ruleset_with_a_term_of_its_own_says_only_the_term() -> None:
+    term = '\n  [ruleset.expiry]\n  months = 36\n  align = "none"\n  round_up = "none"\n\n[grandfather]'
+    bundle = demo_bundle(("\n[grandfather]", term))
+    former, usual = bundle.ruleset_named("2024"), bundle.ruleset_in_force
+    assert bundle.term_of(usual) is bundle.expiry
+    assert bundle.term_of(former) is former.expiry
+    more = term.replace("months = 36", "months = 36\n  refund_grace_days = 3")
+    assert refused("\n[grandfather]", more).reason == "UNKNOWN_KEY"
+
+
+def test_the_days_of_grace_after_an_outage() -> None:
+    assert "outage_grace_days = 3 " in DEMO_TEXT
+    told = demo_bundle(("outage_grace_days = 3 ", "outage_grace_days = 7 ")).expiry
+    silent = demo_bundle(("outage_grace_days = 3 ", "")).expiry
+    assert told is not None
+    assert silent is not None
+    assert (told.outage_grace_days, silent.outage_grace_days) == (7, 3)
+
+
+def test_products_are_those_of_the_rules_for_everybody() -> None:
+    assert demo_bundle().products == {
+        *("petrol-92", "petrol-95", "petrol-98", "diesel-0"),
+        *("shop", "drinks", "snacks", "car-wash", "adblue"),
+    }
+
+
+def test_the_page_about_rules_prints_what_is_read() -> None:
+    """Every example of config/README.md, put together into one bundle."""
+    page = (DEMO_PATH.parents[1] / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", page[page.index("## The rules") :], re.DOTALL)
+    litre = '[[ruleset.base]]\nid = "litre"\nproduct = ["petrol-92", "petrol-95"]\nper = "volume"\n'
+    rate = "points_minor = 100\nquantum = 1000\nstep = 10\n"
+    head = HEAD.format(mode="floor", to_minor=100, day_starts="00:00")
+    bundle = parse_bundle((head + litre + rate + "\n".join(examples)).encode())
+    assert isinstance(bundle, Bundle), bundle
+    ruleset = bundle.ruleset_in_force
+    assert (len(examples), len(ruleset.base[1].band), len(ruleset.bonus), len(bundle.vector)) == (6, 2, 1, 1)
+    assert (ruleset.bonus[0].coupon, [issue.kind for issue in bundle.issue]) == ("welcome", ["wash"])
+    assert bundle.rollout is not None
+    assert bundle.term_of(ruleset) is ruleset.expiry
