@@ -13,16 +13,24 @@ from pathlib import Path
 from typing import Self
 
 from agent.clock import Instant
-from agent.store import migrations
+from agent.store import heads, migrations
 from agent.store.alarms import Alarms
 from agent.store.awards import Awards
 from agent.store.bundles import Bundles
+from agent.store.closes import Closes
+from agent.store.coupons import Coupons
+from agent.store.darkness import Darkness
 from agent.store.facts import Facts
+from agent.store.forks import Forks
+from agent.store.heads import Damaged, Heads
 from agent.store.ledger import Ledger
+from agent.store.lots import Lots
 from agent.store.members import Members
 from agent.store.meters import Meters
+from agent.store.notices import Notices
 from agent.store.outbox import OutboxWriter
 from agent.store.presentations import Presentations
+from agent.store.runs import Runs
 from agent.store.sales import Sales
 
 _PRAGMAS = (
@@ -62,22 +70,29 @@ class Transaction:
         self.members = Members(connection)
         self.bundles = bundles
         self.awards = Awards(connection)
+        self.coupons = Coupons(connection)
+        self.lots = Lots(connection)
         self.ledger = Ledger(connection)
+        self.closes = Closes(connection)
+        self.notices = Notices(connection)
         self.outbox = OutboxWriter(connection)
+        self.forks = Forks(connection)
+        self.darkness = Darkness(connection)
+        self.runs = Runs(connection)
         self.alarms = Alarms(connection)
 
     def forget(self) -> None:
         """A change was taken back: nothing that is remembered between verbs may stem from it."""
         self.bundles.forget()
         self.outbox.forget()
+        self.forks.forget()
 
 
 class Store:
     """The station's database, open for writing. Used by one thread."""
 
-    def __init__(self, connection: sqlite3.Connection, epoch: int) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self.epoch = epoch
         self._families = Transaction(connection, Bundles(connection))
 
     @classmethod
@@ -98,14 +113,14 @@ class Store:
             for pragma in _PRAGMAS:
                 connection.execute(pragma)
             migrations.migrate(connection, path, at.wall_ms, migrations.shipped())
-            epoch = _claim(connection, station, programme, at)
+            _claim(connection, station, programme, at)
         except sqlite3.Error as error:
             connection.close()
             raise StoreBroken(f"{path}: {error}") from error
         except BaseException:
             connection.close()
             raise
-        return cls(connection, epoch)
+        return cls(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -137,6 +152,19 @@ class Store:
             self._connection.execute("RELEASE verb")
 
     @property
+    def epoch(self) -> int:
+        """The incarnation of this file: 1 at first, raised by `Forks.raise_epoch`."""
+        return self._families.forks.epoch
+
+    def heads(self) -> Heads:
+        """The ends of all chains, as committed: what belongs into the heads file after a commit."""
+        return heads.of(self._connection)
+
+    def compare(self, kept: Heads | Damaged | None) -> str:
+        """Whether this database has everything that the heads file saw: "" or a reason, see `heads`."""
+        return heads.compare(kept, self._connection)
+
+    @property
     def in_transaction(self) -> bool:
         return self._connection.in_transaction
 
@@ -166,18 +194,16 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 _NEWEST = "SELECT coalesce(max(at_ms), 0) FROM outbox"
-_CLAIM = "SELECT station, programme, epoch FROM station"
+_CLAIM = "SELECT station, programme FROM station"
 _FIRST_CLAIM = """
 INSERT INTO station (only_row, station, programme, epoch, created_at_ms) VALUES (1, ?, ?, 1, ?)
 """
 
 
-def _claim(connection: sqlite3.Connection, station: str, programme: str, at: Instant) -> int:
+def _claim(connection: sqlite3.Connection, station: str, programme: str, at: Instant) -> None:
     """The first start writes whose file this is; later starts must be the same station's."""
     row = connection.execute(_CLAIM).fetchone()
     if row is None:
         connection.execute(_FIRST_CLAIM, (station, programme, at.wall_ms))
-        return 1
-    if row[:2] != (station, programme):
+    elif row != (station, programme):
         raise StoreMismatch(f"this database belongs to station {row[0]} of programme {row[1]}")
-    return int(row[2])

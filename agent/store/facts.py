@@ -22,7 +22,7 @@ class Fact:
     """
 
     fact_id: bytes
-    kind: Literal["fuelling", "basket"]
+    kind: Literal["fuelling", "basket", "gap"]
     point: str
     device_key: str
     nozzle: str
@@ -70,7 +70,7 @@ ORDER BY fact.event_time_ms, fact.stream_seq
 _WITHHELD_AT = f"""
 SELECT {_READ} {_FROM} LEFT JOIN binding ON binding.fact_id = fact.fact_id
 WHERE correction.fact_id IS NULL AND fact.device_key = ? AND fact.nozzle = ?
-  AND (binding.reason = 'WRONG_SCALE' OR (binding.fact_id IS NULL AND fact.flags LIKE '%WRONG_SCALE%'))
+  AND (binding.reason = 'WRONG_SCALE' OR fact.flags LIKE '%WRONG_SCALE%')
 ORDER BY fact.stream_seq
 """
 _CORRECT = """

@@ -1,73 +1,124 @@
 """`store verify`: everything the tables promise each other, checked from the rows themselves.
 
 SQLite's own integrity_check sees a damaged tree; it does not see a changed amount, a missing tail
-or an edited balance (reliability.md, finding 6). The chains and sums here do.
+or an edited balance (reliability.md, finding 6). The chains and sums here do. In the order of the
+stages, each one pass over its rows:
+
+| code | promise (points.md 7) |
+|---|---|
+| DAMAGED_FILE, DANGLING | SQLite's own checks; no row refers to nothing |
+| LOOSE_SCHEMA | I27: no column can hold a fraction |
+| HEADS_MISSING, HEADS_DAMAGED, LEDGER_CUT, LEDGER_FORKED | I18: it goes on from the heads outside it |
+| LEDGER_GAP, LEDGER_CHAIN | I18: names the first entry that is missing or changed |
+| LEDGER_ROWS, LEDGER_SUM | I1, I2: an entry's rows are its bytes and sum to zero |
+| LOT_MOVES | I10: what an entry moves of a member's points it moves in lots |
+| ACCOUNT_CACHE, USAGE_CACHE | I2: sums kept beside the rows are their sums |
+| DAILY_CLOSE | ranges without a gap, heads and figures of the ledger, as HQ was told |
+| FORK | incarnations part where the chains were |
+| WATERMARK | I20: what HQ includes of ours is what we had written by then |
+| LOTS, LOT_STATE | I9, I11: a lot is what its entries left of it; members' lots hold what their accounts do |
+| OUTBOX_GAP, OUTBOX_CHAIN, ITEM | I19: nothing is missing, changed, or gone before HQ had it |
+| FACT_WITHOUT_ITEM, FACT_ITEM | a fact is what HQ was told of it |
+| BUNDLE_BYTES, BUNDLE_STATE, BUNDLE_VECTORS | I21 |
+| AWARD, EXPLANATION, CAP, PROTECTED, NO_EVIDENCE | I4, I6, I8, I30, I28: computed again, bit for bit |
+| AWARD_RULES | I22: judged by the bundle that was in force at the event time |
+| AWARD_ID, AWARD_WITHOUT_BINDING, AWARD_ITEM | I3: one award per fact, its member's, as HQ was told |
+| LOT_TERMS | a lot's points and days follow from its award |
+| COUPON | used by one award at most, whose result names its kind; given after one; as HQ was told |
+| REFUND, REVERSED | I12: refunds take back their share, in the ledger too |
 """
 
-import hashlib
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
 
-from sync.chain import GENESIS, next_head
+from agent.store import heads as heads_file
+from agent.store.checks.awards import AwardWalk
+from agent.store.checks.bundles import check_bundles, read_bundles
+from agent.store.checks.coupons import check_coupons
+from agent.store.checks.finding import Finding, Step
+from agent.store.checks.ledger import LedgerWalk
+from agent.store.checks.lots import check_lots
+from agent.store.checks.outbox import OutboxWalk
+from agent.store.checks.refunds import check_closes, check_refunds
+from agent.store.heads import HeadsFile
+
+__all__ = ["MOST_ALIKE", "Finding", "Progress", "verify"]
 
 Progress = Callable[[int, int], None]
 """done, total rows"""
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One broken promise: which (invariant or reason code), where, and what was seen."""
-
-    code: str
-    where: str
-    detail: str
-
+MOST_ALIKE = 20
+"""Findings of one code that are told; where everything is broken the first ones say so."""
 
 _QUICK = "PRAGMA integrity_check(20)"
-_TOTAL = "SELECT (SELECT count(*) FROM ledger_entry) + (SELECT count(*) FROM outbox)"
-_ENTRIES = "SELECT seq, kind, ref, body, head FROM ledger_entry ORDER BY seq"
-_POSTINGS = "SELECT seq, account, minor FROM posting ORDER BY seq, account"
-_ACCOUNTS = "SELECT account, minor FROM account"
-_OUTBOX = "SELECT stream, seq, body, head FROM outbox ORDER BY stream, seq"
-_MARKS = "SELECT stream, seq, head FROM watermark"
-_AWARDS = """
-SELECT award.award_id, award.minor,
-       coalesce((SELECT sum(minor) FROM refund WHERE refund.fact_id = award.fact_id), 0)
-FROM award WHERE minor > 0
+_ONLY_A_VALUE = "CHECK constraint failed"
+"""Any other line means that rows may be anything: what they say is not looked at then."""
+_FOREIGN_KEYS = "PRAGMA foreign_key_check"
+_LOOSE = """
+SELECT name FROM pragma_table_list
+WHERE schema = 'main' AND type = 'table' AND strict = 0 AND name NOT LIKE 'sqlite_%'
 """
-_LOTS = """
-SELECT member, sum(remaining_minor) FROM lot GROUP BY member
+_LOOSE_COLUMNS = """
+SELECT tables.name || '.' || columns.name
+FROM pragma_table_list AS tables JOIN pragma_table_info(tables.name) AS columns
+WHERE tables.schema = 'main' AND tables.type = 'table' AND tables.name NOT LIKE 'sqlite_%'
+  AND columns.type NOT IN ('INTEGER', 'TEXT', 'BLOB')
 """
-_FACTS_IN_STREAM = """
-SELECT fact.fact_id, fact.stream_seq, fact.kind, outbox.kind FROM fact
-LEFT JOIN outbox ON outbox.stream = 'ledger' AND outbox.seq = fact.stream_seq
-WHERE fact.stream_seq >= (SELECT coalesce(min(seq), 0) FROM outbox WHERE stream = 'ledger')
+_TOTAL = """
+SELECT (SELECT count(*) FROM ledger_entry) + (SELECT count(*) FROM outbox) + (SELECT count(*) FROM award)
 """
-_STRAY_AWARDS = """
-SELECT award.fact_id FROM award LEFT JOIN binding ON binding.fact_id = award.fact_id
-WHERE binding.member IS NULL OR binding.member <> award.member
-"""
-_BUNDLES = "SELECT bundle, version, sha256, body FROM bundle"
 
 
-def verify(connection: sqlite3.Connection, progress: Progress | None = None) -> list[Finding]:
-    """All findings, in the order of the checks; an empty list means that every promise holds."""
-    total = int(connection.execute(_TOTAL).fetchone()[0])
-    step = _steps(progress, total)
-    return [
-        *_tree(connection),
-        *_ledger(connection, step),
-        *_outbox(connection, step),
-        *_awards(connection),
-        *_bundles(connection),
-    ]
+def verify(
+    connection: sqlite3.Connection, progress: Progress | None = None, heads: HeadsFile | None = None
+) -> list[Finding]:
+    """All findings, in the order of the checks; an empty list means that every promise holds.
+
+    `heads`: the file outside the database, if it is to be compared. Where the database is too damaged
+    to be read, that is the last finding.
+    """
+    findings: list[Finding] = []
+    alike: Counter[str] = Counter()
+    try:
+        for finding in _all(connection, progress, heads):
+            alike[finding.code] += 1
+            if alike[finding.code] <= MOST_ALIKE:
+                findings.append(finding)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        findings.append(Finding("DAMAGED_FILE", "database", str(error)))
+    for code, times in alike.items():
+        if times > MOST_ALIKE:
+            findings.append(Finding(code, "and more", f"{times} in all"))
+    return findings
 
 
-def _steps(progress: Progress | None, total: int) -> Callable[[], None]:
+def _all(
+    connection: sqlite3.Connection, progress: Progress | None, heads: HeadsFile | None
+) -> Iterator[Finding]:
+    damage = list(_tree(connection))
+    yield from damage
+    if any(not finding.detail.startswith(_ONLY_A_VALUE) for finding in damage):
+        return
+    yield from _references(connection)
+    if heads is not None and (reason := heads_file.compare(heads.read(), connection)):
+        yield Finding(reason, str(heads.path), "the database does not go on from there")
+    step = _steps(progress, int(connection.execute(_TOTAL).fetchone()[0]))
+    ledger = LedgerWalk(connection)
+    yield from ledger.run(step)
+    yield from check_lots(connection, ledger.balances)
+    outbox = OutboxWalk(connection)
+    yield from outbox.run(step)
+    bundles, broken = read_bundles(connection)
+    yield from broken
+    yield from check_bundles(bundles, outbox.said)
+    yield from AwardWalk(connection, bundles, outbox.said).run(step)
+    yield from check_coupons(connection, outbox.said)
+    yield from check_refunds(connection, outbox.said)
+    yield from check_closes(connection, outbox.said)
+
+
+def _steps(progress: Progress | None, total: int) -> Step:
     done = 0
 
     def step() -> None:
@@ -76,7 +127,11 @@ def _steps(progress: Progress | None, total: int) -> Callable[[], None]:
         if progress is not None and (done % 500 == 0 or done == total):
             progress(done, total)
 
-    return step
+    return step if progress is not None else _nothing
+
+
+def _nothing() -> None:
+    """Nobody watches."""
 
 
 def _tree(connection: sqlite3.Connection) -> Iterator[Finding]:
@@ -85,108 +140,10 @@ def _tree(connection: sqlite3.Connection) -> Iterator[Finding]:
             yield Finding("DAMAGED_FILE", "database", line)
 
 
-def _ledger(connection: sqlite3.Connection, step: Callable[[], None]) -> Iterator[Finding]:
-    """I1, I2, I18: the chain, and that rows and caches say what the hashed bytes say."""
-    head, expected_seq = GENESIS, 1
-    balances: Counter[str] = Counter()
-    rows = _postings_by_entry(connection)
-    for seq, kind, ref, body, stored in connection.execute(_ENTRIES):
-        step()
-        where = f"ledger entry {seq}"
-        if seq != expected_seq:
-            yield Finding("LEDGER_GAP", where, f"expected {expected_seq}")
-        head, expected_seq = next_head(head, body), seq + 1
-        if head != stored:
-            yield Finding("LEDGER_CHAIN", where, "its bytes or its place were changed")
-            head = stored
-        content = _entry(body)
-        if content is None:
-            rows.pop(seq, None)
-            yield Finding("LEDGER_ROWS", where, "its bytes are no ledger entry")
-            continue
-        postings = sorted((account, minor) for account, minor in content["postings"])
-        if sum(minor for _, minor in postings) != 0:
-            yield Finding("LEDGER_SUM", where, "postings do not sum to zero")
-        if (content["seq"], content["kind"], content["ref"]) != (
-            seq,
-            kind,
-            ref.hex(),
-        ) or postings != rows.pop(seq, []):
-            yield Finding("LEDGER_ROWS", where, "the rows say something else than the entry")
-        balances.update(dict.fromkeys((account for account, _ in postings), 0))
-        for account, minor in postings:
-            balances[account] += minor
-    for seq in rows:
-        yield Finding("LEDGER_ROWS", f"posting {seq}", "there is no such entry")
-    stored_balances = dict(connection.execute(_ACCOUNTS))
-    for account in sorted(balances.keys() | stored_balances.keys()):
-        if balances[account] != stored_balances.get(account):
-            yield Finding(
-                "ACCOUNT_CACHE", account, f"{stored_balances.get(account)}, postings say {balances[account]}"
-            )
-    yield from _lots(connection, balances)
-
-
-def _entry(body: bytes) -> dict[str, Any] | None:
-    """What the entry says; None for bytes that cannot be one, for a damaged file may hold anything."""
-    try:
-        content = json.loads(body)
-    except ValueError:
-        return None
-    is_entry = isinstance(content, dict) and content.keys() >= {"seq", "kind", "ref", "postings"}
-    return content if is_entry else None
-
-
-def _postings_by_entry(connection: sqlite3.Connection) -> dict[int, list[tuple[str, int]]]:
-    rows: dict[int, list[tuple[str, int]]] = {}
-    for seq, account, minor in connection.execute(_POSTINGS):
-        rows.setdefault(seq, []).append((account, minor))
-    return rows
-
-
-def _lots(connection: sqlite3.Connection, balances: Counter[str]) -> Iterator[Finding]:
-    """I9: what remains in a member's lots is what is pending and active."""
-    for member, remaining in connection.execute(_LOTS):
-        spendable = balances[f"member:{member}:active"] + balances[f"member:{member}:pending"]
-        if remaining != spendable:
-            yield Finding("LOTS", f"member {member}", f"lots hold {remaining}, accounts {spendable}")
-
-
-def _outbox(connection: sqlite3.Connection, step: Callable[[], None]) -> Iterator[Finding]:
-    """I19: no gap, the chain, and the watermark on it; acknowledged rows may be gone from the front."""
-    heads: dict[tuple[str, int], bytes] = {}
-    stream_before, seq_before, head = "", 0, GENESIS
-    for stream, seq, body, stored in connection.execute(_OUTBOX):
-        step()
-        where = f"{stream} {seq}"
-        if stream != stream_before:
-            stream_before, head = stream, GENESIS if seq == 1 else b""
-        elif seq != seq_before + 1:
-            yield Finding("OUTBOX_GAP", where, f"follows {seq_before}")
-            head = b""
-        if head and next_head(head, body) != stored:
-            yield Finding("OUTBOX_CHAIN", where, "its bytes or its place were changed")
-        heads[stream, seq], seq_before, head = stored, seq, stored
-    for stream, seq, marked in connection.execute(_MARKS):
-        ours = heads.get((stream, seq)) if seq else GENESIS
-        if ours != marked:
-            yield Finding("WATERMARK", stream, f"HQ acknowledged another history than ours at {seq}")
-
-
-def _awards(connection: sqlite3.Connection) -> Iterator[Finding]:
-    """I3, I12: every award has its member's binding, its fact its item, reversals stay below it."""
-    for fact_id, stream_seq, kind, item_kind in connection.execute(_FACTS_IN_STREAM):
-        if kind != item_kind:
-            yield Finding("FACT_WITHOUT_ITEM", fact_id.hex(), f"ledger {stream_seq} is {item_kind}")
-    for award_id, minor, reversed_minor in connection.execute(_AWARDS):
-        if reversed_minor > minor:
-            yield Finding("REVERSED_TOO_MUCH", award_id.hex(), f"{reversed_minor} of {minor}")
-    for (fact_id,) in connection.execute(_STRAY_AWARDS):
-        yield Finding("AWARD_WITHOUT_BINDING", fact_id.hex(), "no binding names its member")
-
-
-def _bundles(connection: sqlite3.Connection) -> Iterator[Finding]:
-    """I21: a version has one hash, that of its bytes."""
-    for name, version, sha256, body in connection.execute(_BUNDLES):
-        if hashlib.sha256(body).digest() != sha256:
-            yield Finding("BUNDLE_BYTES", f"{name} {version}", "not the bytes that were signed")
+def _references(connection: sqlite3.Connection) -> Iterator[Finding]:
+    for table, rowid, parent, _ in connection.execute(_FOREIGN_KEYS):
+        yield Finding("DANGLING", f"{table} {rowid or ''}".strip(), f"its {parent} is not there")
+    for (table,) in connection.execute(_LOOSE):
+        yield Finding("LOOSE_SCHEMA", table, "its columns take anything")
+    for (column,) in connection.execute(_LOOSE_COLUMNS):
+        yield Finding("LOOSE_SCHEMA", column, "it may hold a fraction")

@@ -5,8 +5,10 @@ The reader's half is used by the courier on its own read-only connection.
 """
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agent.store.forks import LEDGER_CHAIN
 from sync.chain import GENESIS, next_head
 from sync.outbox import MAX_BODY_BYTES, OutboxRow
 
@@ -23,7 +25,13 @@ class Watermark:
     acked_at_ms: int
 
 
-_TIP = "SELECT seq, head FROM outbox WHERE stream = ? ORDER BY seq DESC LIMIT 1"
+_TIP = """
+SELECT seq, head FROM (
+    SELECT seq, head FROM (SELECT seq, head FROM outbox WHERE stream = :stream ORDER BY seq DESC LIMIT 1)
+    UNION ALL
+    SELECT seq, head FROM fork WHERE chain = :stream AND epoch = (SELECT epoch FROM station)
+) ORDER BY seq DESC LIMIT 1
+"""
 _ADD = "INSERT INTO outbox (stream, seq, kind, at_ms, body, head) VALUES (?, ?, ?, ?, ?, ?)"
 _HEAD = "SELECT head FROM outbox WHERE stream = ? AND seq = ?"
 _WATERMARK = "SELECT seq, head, acked_at_ms FROM watermark WHERE stream = ?"
@@ -42,6 +50,9 @@ SELECT min(at_ms) FROM outbox
 WHERE seq > coalesce((SELECT seq FROM watermark WHERE watermark.stream = outbox.stream), 0)
 """
 _EPOCH = "SELECT epoch FROM station"
+_FORKS = """
+SELECT chain, seq, head FROM fork WHERE epoch = (SELECT epoch FROM station) AND chain <> ?
+"""
 
 
 class OutboxWriter:
@@ -86,7 +97,7 @@ class OutboxWriter:
 
     def _tip(self, stream: str) -> tuple[int, bytes]:
         if stream not in self._tips:
-            row = self._connection.execute(_TIP, (stream,)).fetchone()
+            row = self._connection.execute(_TIP, {"stream": stream}).fetchone()
             self._tips[stream] = (int(row[0]), bytes(row[1])) if row else (0, GENESIS)
         return self._tips[stream]
 
@@ -100,8 +111,13 @@ class OutboxReader:
     def epoch(self) -> int:
         return int(self._connection.execute(_EPOCH).fetchone()[0])
 
+    def forks(self) -> Mapping[str, tuple[int, bytes]]:
+        """Where each stream goes on from the former incarnation: (seq, head). Empty in the first."""
+        rows = self._connection.execute(_FORKS, (LEDGER_CHAIN,))
+        return {stream: (int(seq), bytes(head)) for stream, seq, head in rows}
+
     def last_seq(self, stream: str) -> int:
-        row = self._connection.execute(_TIP, (stream,)).fetchone()
+        row = self._connection.execute(_TIP, {"stream": stream}).fetchone()
         return int(row[0]) if row else 0
 
     def watermark(self, stream: str) -> int:

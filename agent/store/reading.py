@@ -52,10 +52,13 @@ def sqlite_version() -> tuple[int, int, int]:
 
 _ONE_MOMENT = "SAVEPOINT one_moment"
 _COUNTS = """
-SELECT (SELECT count(*) FROM fact), (SELECT count(*) FROM award), (SELECT coalesce(sum(minor), 0) FROM award),
+SELECT (SELECT count(*) FROM fact WHERE kind <> 'gap'), (SELECT count(*) FROM award),
+       (SELECT coalesce(sum(minor), 0) FROM award),
        (SELECT coalesce(sum(minor), 0) FROM refund), (SELECT count(*) FROM member),
-       (SELECT count(*) FROM fact WHERE NOT EXISTS (SELECT 1 FROM award WHERE award.fact_id = fact.fact_id)),
-       (SELECT count(*) FROM pos_sale WHERE state IN ('CANDIDATE', 'AMBIGUOUS'))
+       (SELECT count(*) FROM fact
+        WHERE kind <> 'gap' AND NOT EXISTS (SELECT 1 FROM award WHERE award.fact_id = fact.fact_id)),
+       (SELECT count(*) FROM pos_sale WHERE state IN ('CANDIDATE', 'AMBIGUOUS')),
+       (SELECT count(*) FROM fact WHERE kind = 'gap')
 """
 _QUEUES = """
 SELECT tip.stream, tip.seq, coalesce(mark.seq, 0), mark.acked_at_ms,
@@ -66,8 +69,8 @@ LEFT JOIN watermark AS mark ON mark.stream = tip.stream ORDER BY tip.stream
 """
 _ALARMS = "SELECT code, subject, times, last_at_ms, detail FROM alarm ORDER BY last_at_ms DESC, code LIMIT 50"
 _BUNDLE = """
-SELECT bundle, version FROM bundle WHERE effective_from_ms <= ?
-ORDER BY effective_from_ms DESC, version DESC LIMIT 1
+SELECT bundle, version FROM bundle WHERE state IN ('ACTIVE', 'RETIRED') AND in_force_from_ms <= ?
+ORDER BY version DESC LIMIT 1
 """
 _WHO = "SELECT station, programme, epoch FROM station"
 _SNAPSHOT = "SELECT version, members FROM snapshot ORDER BY version DESC LIMIT 1"
@@ -77,7 +80,8 @@ _LEDGER_TIP = "SELECT seq, head FROM ledger_entry ORDER BY seq DESC LIMIT 1"
 def summary(connection: sqlite3.Connection, at_ms: int) -> dict[str, object]:
     """What `status` shows of the store, from committed rows."""
     station, programme, epoch = connection.execute(_WHO).fetchone()
-    facts, awards, points, reversed_minor, members, without, waiting = connection.execute(_COUNTS).fetchone()
+    counts = connection.execute(_COUNTS).fetchone()
+    facts, awards, points, reversed_minor, members, without, waiting, gaps = counts
     return {
         "station": station,
         "programme": programme,
@@ -86,6 +90,7 @@ def summary(connection: sqlite3.Connection, at_ms: int) -> dict[str, object]:
         "awards": awards,
         "facts_without_award": without,
         "waiting_sales": waiting,
+        "gaps": gaps,
         "points_minor": points - reversed_minor,
         "members": members,
         "member_snapshot": _version(connection.execute(_SNAPSHOT).fetchone()),
@@ -96,9 +101,9 @@ def summary(connection: sqlite3.Connection, at_ms: int) -> dict[str, object]:
 
 
 _BOOKS = """
-SELECT (SELECT count(*) FROM fact), (SELECT count(*) FROM award),
+SELECT (SELECT count(*) FROM fact WHERE kind <> 'gap'), (SELECT count(*) FROM award),
        (SELECT count(*) FROM binding WHERE member <> ''),
-       (SELECT count(*) FROM fact WHERE NOT EXISTS (
+       (SELECT count(*) FROM fact WHERE kind <> 'gap' AND NOT EXISTS (
             SELECT 1 FROM binding WHERE binding.fact_id = fact.fact_id AND binding.member <> '')),
        (SELECT count(*) FROM binding WHERE reason = 'MEMBER_UNKNOWN'),
        (SELECT coalesce(sum(minor), 0) FROM award) - (SELECT coalesce(sum(minor), 0) FROM refund)
@@ -163,7 +168,7 @@ _REFUNDS = """
 SELECT register, refund_id, pos_sale_id, amount_fen, minor, refunded_at_ms FROM refund
 WHERE register = ? AND pos_sale_id = ? ORDER BY refunded_at_ms, refund_id
 """
-_NEWEST_BUNDLE = "SELECT body FROM bundle ORDER BY adopted_at_ms DESC, version DESC LIMIT 1"
+_NEWEST_BUNDLE = "SELECT body FROM bundle ORDER BY version DESC LIMIT 1"
 _OUTBOX = """
 SELECT row.stream, row.seq, row.kind, row.at_ms, row.body, row.seq <= coalesce(mark.seq, 0)
 FROM outbox AS row LEFT JOIN watermark AS mark ON mark.stream = row.stream
@@ -254,7 +259,7 @@ def refunds_of(connection: sqlite3.Connection, register: str, pos_sale_id: str) 
 
 
 def newest_bundle(connection: sqlite3.Connection) -> bytes | None:
-    """The signed bytes of the bundle that was adopted last, in force or not."""
+    """The signed bytes of the newest bundle, in force or not."""
     row = connection.execute(_NEWEST_BUNDLE).fetchone()
     return bytes(row[0]) if row else None
 

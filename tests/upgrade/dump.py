@@ -14,15 +14,28 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from agent.handlers.adopt_coupons import adopt_coupons
 from agent.handlers.apply_ack import apply_ack, prune
+from agent.store.bundles import Rollout
 from agent.store.outbox import LEDGER
 from drivers.events import BasketLine, DeviceTime
 from tests.world import BASIC, GOLD, STRANGER, World
 
+COUPONS = b"""{"schema": "coupons/1", "station": "station-0042", "programme": "demo-cn", "version": 1,
+"issued_at_ms": 0, "coupons": [{"serial": "W-1", "member": "m-gold", "kind": "welcome",
+"valid_from": "2026-07-01", "valid_until": "2026-07-31"}],
+"pool": [{"serial": "P-1", "kind": "wash", "valid_until": "2026-12-31"}]}"""
+
 
 def live(world: World) -> None:
-    """A day in which every table gets a row."""
+    """Two days in which every table gets a row."""
     world.stock()
+    world.run(lambda tx, at: adopt_coupons(COUPONS, tx, world.site, at))
+    run_id = world.run(lambda tx, at: tx.runs.begin(at.wall_ms))
+    world.run(lambda tx, at: tx.darkness.begin(at.wall_ms))
+    usage = {"period": "2026-07", "minor": 500, "fills": 1, "volume_ml": 40_000, "amount_fen": 31_400}
+    bucket = {"lapses_on": "2026-07-31", "minor": 40_000}
+    world.adopt_members(2, gold={"buckets": [bucket], "usage": [usage]})
     for number in range(3):
         world.present(GOLD)
         world.lift()
@@ -39,9 +52,18 @@ def live(world: World) -> None:
         odd = world.fuelling(40_000, "09")
         world.book(replace(odd, volume_ml=4_000, volume_step_ml=1))
     world.fuel(40_000, "09")
+    world.pass_days(1)
+    world.run(lambda tx, at: tx.darkness.end(at.wall_ms))
+    world.run(lambda tx, at: tx.notices.add("m-gold", "POINTS_LAPSED", 100, at.wall_ms))
+    world.run(lambda tx, at: tx.notices.remind("m-basic", "2026-07-31", 30, at.wall_ms))
+    world.run(lambda tx, at: tx.bundles.add_rollout(Rollout(1, "summer", 43, 5, False, at.wall_ms)))
+    world.run(lambda tx, at: tx.bundles.count_shadow(43, more=1, fewer=0, active_minor=1, candidate_minor=2))
+    world.run(lambda tx, at: tx.bundles.count_guard(42, sales=1))
+    world.run(lambda tx, at: tx.runs.end(run_id, at.wall_ms))
     world.run(lambda tx, at: apply_ack(LEDGER, 3, tx.outbox.head_at(LEDGER, 3) or b"", tx, at))
     world.wait(1)
     world.run(lambda tx, at: prune(LEDGER, 0, tx, at))
+    world.run(lambda tx, at: tx.forks.raise_epoch(at.wall_ms))
 
 
 def dump() -> Iterator[str]:

@@ -64,7 +64,8 @@ def test_an_old_database_opens_verifies_and_goes_on_selling(tmp_path: Path, dump
         answer = world.pay("R-100", world.fuel(10_000).amount_fen, credential=BASIC)
         assert answer.points_minor is not None
         assert answer.balance_minor == before + answer.points_minor
-        assert (world.count("fact"), world.count("ledger_entry")) == (facts + 1, entries + 1)
+        assert world.count("fact") == facts + 2  # the meter had moved without a record: a gap, too
+        assert world.count("ledger_entry") == entries + 1
         assert verify(world.store._connection) == []
 
 

@@ -1,12 +1,36 @@
 -- The first schema. Units are in the column names; ids are 16 bytes, heads and hashes 32.
--- Rows of fact, award, ledger_entry, posting and refund are never changed once written.
+-- Rows of fact, award, ledger_entry, posting, lot_move and refund are never changed once written.
 
 CREATE TABLE station (
     only_row     INTEGER PRIMARY KEY CHECK (only_row = 1),
     station      TEXT NOT NULL,
     programme    TEXT NOT NULL,
     epoch        INTEGER NOT NULL,      -- incarnation of this file; a restore raises it
-    created_at_ms INTEGER NOT NULL
+    created_at_ms INTEGER NOT NULL,
+    mismatched   INTEGER NOT NULL DEFAULT 0 -- awards of this epoch that HQ computed otherwise, by its last ack
+) STRICT;
+
+-- Where the incarnations of this file part: entries and rows up to here are the former one's.
+CREATE TABLE fork (
+    epoch       INTEGER NOT NULL,           -- the incarnation that begins after it
+    chain       TEXT NOT NULL,              -- 'ledger_entry', or the name of a stream
+    seq         INTEGER NOT NULL,
+    head        BLOB NOT NULL CHECK (length(head) = 32),
+    forked_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (epoch, chain)
+) STRICT, WITHOUT ROWID;
+
+-- Every start of the agent; one that did not end cleanly has no end.
+CREATE TABLE run (
+    run_id        INTEGER PRIMARY KEY,
+    started_at_ms INTEGER NOT NULL,
+    ended_at_ms   INTEGER
+) STRICT;
+
+-- Times without headquarters; the last one may still go on.
+CREATE TABLE dark_spell (
+    began_at_ms INTEGER PRIMARY KEY,
+    ended_at_ms INTEGER
 ) STRICT;
 
 -- What the station knows of each nozzle's meter between two fuellings.
@@ -29,7 +53,8 @@ CREATE TABLE device_clock (
 
 CREATE TABLE fact (
     fact_id            BLOB PRIMARY KEY CHECK (length(fact_id) = 16),
-    kind               TEXT NOT NULL CHECK (kind IN ('fuelling', 'basket')),
+    kind               TEXT NOT NULL CHECK (kind IN ('fuelling', 'basket', 'gap')),
+                                            -- gap: litres that passed a meter without a record
     point              TEXT NOT NULL,       -- '' for a basket and for a nozzle nobody configured
     device_key         TEXT NOT NULL,
     nozzle             TEXT NOT NULL,
@@ -40,7 +65,7 @@ CREATE TABLE fact (
     amount_fen         INTEGER NOT NULL CHECK (amount_fen >= 0),
     unit_price_milli   INTEGER NOT NULL,
     totalizer_after_ml INTEGER,
-    missed_ml          INTEGER NOT NULL,    -- the totalizer moved by this much more than the volume
+    missed_ml          INTEGER NOT NULL,    -- passed before it without a record: a fact 'gap' of their own
     evidence           TEXT NOT NULL CHECK (evidence IN ('metered', 'recorded', 'none')),
     event_time_ms      INTEGER NOT NULL,
     time_quality       TEXT NOT NULL CHECK (time_quality IN ('seen', 'device', 'estimated')),
@@ -116,8 +141,44 @@ CREATE TABLE member (
     included_seq         INTEGER NOT NULL,
     included_minor       INTEGER NOT NULL,  -- sum of our entries up to included_seq
     version              INTEGER NOT NULL,
+    lapsed_through       TEXT NOT NULL,     -- what lapsed up to this day is out of the balance already
     as_of_ms             INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- HQ's balance by the last day on which each part of it is worth something.
+CREATE TABLE bucket (
+    member         TEXT NOT NULL REFERENCES member (member),
+    lapses_on      TEXT NOT NULL,           -- 'YYYY-MM-DD', '' never
+    minor          INTEGER NOT NULL,
+    honoured_until TEXT NOT NULL DEFAULT '',  -- it lapsed while this station was dark
+    PRIMARY KEY (member, lapses_on)
+) STRICT, WITHOUT ROWID;
+-- What the member has earned and bought in a period besides what `usage` has: elsewhere, by HQ's word.
+CREATE TABLE usage_elsewhere (
+    member     TEXT NOT NULL REFERENCES member (member),
+    period     TEXT NOT NULL,
+    minor      INTEGER NOT NULL,
+    fills      INTEGER NOT NULL,
+    volume_ml  INTEGER NOT NULL,
+    amount_fen INTEGER NOT NULL,
+    PRIMARY KEY (member, period)
+) STRICT, WITHOUT ROWID;
+-- Said once to a member: that points lapse soon (by stage, days before), and any decrease they did not start.
+CREATE TABLE reminder (
+    member      TEXT NOT NULL,
+    lapses_on   TEXT NOT NULL,
+    stage_days  INTEGER NOT NULL,
+    shown_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (member, lapses_on, stage_days)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE notice (
+    notice_id   INTEGER PRIMARY KEY,
+    member      TEXT NOT NULL,
+    code        TEXT NOT NULL,              -- POINTS_LAPSED, MEMBER_FROZEN, ...
+    minor       INTEGER NOT NULL,
+    at_ms       INTEGER NOT NULL,
+    shown_at_ms INTEGER
+) STRICT;
+CREATE INDEX notice_waiting ON notice (member) WHERE shown_at_ms IS NULL;
 CREATE TABLE credential (
     credential TEXT PRIMARY KEY,            -- keyed hash, see decisions 5
     member     TEXT NOT NULL REFERENCES member (member)
@@ -129,14 +190,49 @@ CREATE TABLE snapshot (
     loaded_at_ms INTEGER NOT NULL
 ) STRICT;
 
+-- VERIFIED: sound, waits for its rollout. SHADOW: judged beside the active one. ACTIVE: judges. RETIRED:
+-- still judges what ended while it was in force. REJECTED: taken back, judges nothing.
 CREATE TABLE bundle (
     bundle             TEXT NOT NULL,
-    version            INTEGER NOT NULL,
+    version            INTEGER NOT NULL UNIQUE,
     sha256             BLOB NOT NULL,
     effective_from_ms  INTEGER NOT NULL,
     body               BLOB NOT NULL,       -- the signed bytes
-    adopted_at_ms      INTEGER NOT NULL,
+    received_at_ms     INTEGER NOT NULL,
+    state              TEXT NOT NULL CHECK (state IN ('VERIFIED', 'SHADOW', 'ACTIVE', 'RETIRED', 'REJECTED')),
+    state_at_ms        INTEGER NOT NULL,
+    reason             TEXT NOT NULL,       -- why it is in this state, or ''
+    in_force_from_ms   INTEGER,             -- event times from here on are its; set when it becomes ACTIVE
+    activated_at_ms    INTEGER,             -- when it first became ACTIVE: nothing was settled by it before
     PRIMARY KEY (bundle, version)
+) STRICT;
+-- The words of HQ on how many stations a bundle is for; the newest of a version counts.
+CREATE TABLE rollout (
+    serial         INTEGER PRIMARY KEY,
+    rollout        TEXT NOT NULL,
+    version        INTEGER NOT NULL,        -- of the bundle
+    percent        INTEGER NOT NULL CHECK (percent BETWEEN 0 AND 100),
+    withdrawn      INTEGER NOT NULL CHECK (withdrawn IN (0, 1)),
+    received_at_ms INTEGER NOT NULL
+) STRICT;
+-- What a candidate would have given on live sales, beside the active bundle.
+CREATE TABLE shadow (
+    version         INTEGER PRIMARY KEY,
+    sales           INTEGER NOT NULL,
+    more            INTEGER NOT NULL,       -- sales that would have earned more
+    fewer           INTEGER NOT NULL,
+    active_minor    INTEGER NOT NULL,
+    candidate_minor INTEGER NOT NULL
+) STRICT;
+-- How the active bundle does since its activation: what the guardrails look at.
+CREATE TABLE guard (
+    version    INTEGER PRIMARY KEY,
+    sales      INTEGER NOT NULL,
+    declined   INTEGER NOT NULL,            -- earned nothing although nobody decided so
+    mismatched INTEGER NOT NULL,            -- recomputed from the stored inputs, gave something else
+    crashes    INTEGER NOT NULL,            -- starts after an unclean end, in a row
+    since_seq   INTEGER NOT NULL DEFAULT 0, -- end of the ledger stream when it became ACTIVE
+    checked_seq INTEGER NOT NULL DEFAULT 0  -- awards up to here were computed again
 ) STRICT;
 
 CREATE TABLE award (
@@ -152,20 +248,56 @@ CREATE TABLE award (
     settled_at_ms  INTEGER NOT NULL,
     stream_seq     INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX award_by_member ON award (member, stream_seq);
 CREATE TABLE usage (
     member TEXT NOT NULL,
     period TEXT NOT NULL,                   -- a business day 'YYYY-MM-DD' or a month 'YYYY-MM'
     minor  INTEGER NOT NULL,
+    fills  INTEGER NOT NULL,                -- sales with fuel
+    volume_ml  INTEGER NOT NULL,
+    amount_fen INTEGER NOT NULL,
     PRIMARY KEY (member, period)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE lot (
-    award_id        BLOB PRIMARY KEY REFERENCES award (award_id),
+    lot_id          BLOB PRIMARY KEY REFERENCES award (award_id),
     member          TEXT NOT NULL,
     minor           INTEGER NOT NULL CHECK (minor > 0),
-    remaining_minor INTEGER NOT NULL CHECK (remaining_minor BETWEEN 0 AND minor),
-    state           TEXT NOT NULL CHECK (state IN ('pending', 'active', 'exhausted', 'reversed'))
+    remaining_minor INTEGER NOT NULL CHECK (remaining_minor BETWEEN 0 AND minor),  -- a cache of its moves
+    lapsed_minor    INTEGER NOT NULL CHECK (lapsed_minor BETWEEN 0 AND minor - remaining_minor),
+    state           TEXT NOT NULL CHECK (state IN ('pending', 'active', 'exhausted', 'expired', 'reversed')),
+    earned_on       TEXT NOT NULL,          -- business date 'YYYY-MM-DD'
+    spendable_at_ms INTEGER NOT NULL,       -- pending until then
+    term_ends_on    TEXT NOT NULL,          -- last day by the rules, '' never
+    lapses_on       TEXT NOT NULL,          -- the same with the pauses and grace known today
+    honoured_until  TEXT NOT NULL,          -- last day, where it lapsed while this station was dark, or ''
+    ratio_version   INTEGER NOT NULL        -- what it may be redeemed at, 0 if the rules do not say
 ) STRICT;
 CREATE INDEX lot_remaining ON lot (member) WHERE remaining_minor > 0;
+CREATE INDEX lot_to_activate ON lot (spendable_at_ms) WHERE state = 'pending';
+CREATE INDEX lot_to_lapse ON lot (lapses_on) WHERE state = 'active' AND lapses_on <> '';
+
+-- Single-use serials. Whoever came by a document and is neither used nor given goes with the next document.
+CREATE TABLE coupon (
+    serial         TEXT PRIMARY KEY,
+    member         TEXT NOT NULL,           -- '' in the pool, from which sales are given coupons
+    kind           TEXT NOT NULL,
+    valid_from     TEXT NOT NULL,           -- first day 'YYYY-MM-DD', '' in the pool
+    valid_until    TEXT NOT NULL,           -- last day
+    issued_fact_id BLOB REFERENCES award (fact_id),  -- the sale after which it was given from the pool
+    issued_at_ms   INTEGER,
+    used_fact_id   BLOB REFERENCES award (fact_id),  -- the sale that used it up, for ever
+    used_at_ms     INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX coupon_held ON coupon (member, valid_until) WHERE used_fact_id IS NULL;
+CREATE UNIQUE INDEX coupon_used ON coupon (used_fact_id, kind) WHERE used_fact_id IS NOT NULL;
+CREATE INDEX coupon_issued ON coupon (issued_fact_id) WHERE issued_fact_id IS NOT NULL;
+CREATE TABLE coupon_document (
+    version      INTEGER PRIMARY KEY,
+    sha256       BLOB NOT NULL,
+    coupons      INTEGER NOT NULL,
+    pool         INTEGER NOT NULL,
+    loaded_at_ms INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE refund (
     register     TEXT NOT NULL,
@@ -182,7 +314,7 @@ CREATE INDEX refund_of_fact ON refund (fact_id);
 CREATE TABLE ledger_entry (
     seq   INTEGER PRIMARY KEY,
     kind  TEXT NOT NULL,
-    ref   BLOB NOT NULL,                    -- award id
+    ref   BLOB NOT NULL,                    -- award (lot) id
     at_ms INTEGER NOT NULL,
     body  BLOB NOT NULL,                    -- the bytes that are hashed
     head  BLOB NOT NULL CHECK (length(head) = 32)
@@ -193,9 +325,26 @@ CREATE TABLE posting (
     minor   INTEGER NOT NULL,
     PRIMARY KEY (account, seq)
 ) STRICT, WITHOUT ROWID;
+-- Which lots an entry of the ledger filled or took from.
+CREATE TABLE lot_move (
+    lot_id BLOB NOT NULL REFERENCES lot (lot_id),
+    seq    INTEGER NOT NULL REFERENCES ledger_entry (seq),
+    minor  INTEGER NOT NULL,
+    PRIMARY KEY (lot_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lot_move_by_entry ON lot_move (seq);
 CREATE TABLE account (
     account TEXT PRIMARY KEY,
     minor   INTEGER NOT NULL                -- a cache of the postings; store verify rebuilds it
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE daily_close (
+    business_date TEXT PRIMARY KEY,
+    first_seq     INTEGER NOT NULL,         -- of the ledger; last_seq = first_seq - 1 if nothing happened
+    last_seq      INTEGER NOT NULL,
+    head          BLOB NOT NULL CHECK (length(head) = 32),
+    figures       TEXT NOT NULL,            -- JSON, minor units
+    closed_at_ms  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE outbox (

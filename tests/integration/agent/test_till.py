@@ -147,7 +147,7 @@ def test_a_store_that_does_not_open_is_fatal(tmp_path: Path) -> None:
     def open_other() -> Store:
         return Store.open(tmp_path / "station.db", "station-0043", "demo-cn", Instant(AT_MS))
 
-    other = Till(open_other, StillClock(), lambda: None, broken.append)
+    other = Till(open_other, StillClock(), lambda store: None, broken.append)
     with pytest.raises(StoreMismatch):
         other.run(threading.Event())
     assert [type(error) for error in broken] == [StoreMismatch]

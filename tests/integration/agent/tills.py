@@ -118,7 +118,7 @@ def start(
         broken.append(error)
         on_broken(error)
 
-    till = Till(open_store, clock, lambda: None, note)
+    till = Till(open_store, clock, lambda store: None, note)
 
     def run() -> None:
         try:
