@@ -17,5 +17,10 @@ def leaf(body: bytes) -> bytes:
 
 def next_head(head: bytes, body: bytes) -> bytes:
     """The head after `body`: SHA-256(0x01 ‖ head ‖ leaf(body))."""
-    assert len(head) == 32
-    return hashlib.sha256(b"\x01" + head + leaf(body)).digest()
+    return next_head_of_leaf(head, leaf(body))
+
+
+def next_head_of_leaf(head: bytes, body_leaf: bytes) -> bytes:
+    """The same for whoever holds the leaf of the body: SHA-256(0x01 ‖ head ‖ leaf)."""
+    assert len(head) == len(body_leaf) == 32
+    return hashlib.sha256(b"\x01" + head + body_leaf).digest()

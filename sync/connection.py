@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from random import Random
 
 from sync import topics, wire
+from sync.chain import GENESIS
 from sync.courier import Courier
 from sync.dialing import Dialer, LinkPace
 from sync.keys import PublicKey, SigningKey
@@ -99,6 +100,7 @@ class CourierLoop:
             rng=rng,
             pace=link_pace,
         )
+        self._forks = outbox.forks()
         self._courier = Courier(
             station,
             outbox.epoch(),
@@ -170,7 +172,7 @@ class CourierLoop:
         end: Closed | None = None
         while end is None and not self._waiting.stopped:
             for stream in STREAMS:
-                self._courier.rows_until(stream, self._outbox.last_seq(stream))
+                self._courier.rows_until(stream, self._last_seq(stream))
             end = self._take_steps(link)
             timer = self._courier.next_timer()
             if end is None and timer is not None:
@@ -201,13 +203,22 @@ class CourierLoop:
 
     def _send_batch(self, link: Link, fetch: Fetch) -> None:
         rows = self._outbox.rows(fetch.stream, fetch.after_seq, fetch.limit)
-        head = self._outbox.head_at(fetch.stream, fetch.after_seq)
-        batch = self._courier.batch(fetch, rows, head, self._outbox.head_at, self._clock())
+        head = self._head_at(fetch.stream, fetch.after_seq)
+        batch = self._courier.batch(fetch, rows, head, self._head_at, self._clock())
         if isinstance(batch, Refusal):
             self._trouble = f"{batch.reason} {batch.detail}"
             return
         self._items += len(batch.bodies)
         self._publish(link, self._speech.envelope(batch), batch.ref)
+
+    def _last_seq(self, stream: str) -> int:
+        """Where the rows end: at the fork, if the former rows before it were lost and none came after."""
+        return max(self._outbox.last_seq(stream), self._forks.get(stream, (0, b""))[0])
+
+    def _head_at(self, stream: str, seq: int) -> bytes | None:
+        """The stream head after `seq`; known at the fork also where its row was lost or is pruned."""
+        fork_seq, fork_head = self._forks.get(stream, (0, GENESIS))
+        return fork_head if seq == fork_seq else self._outbox.head_at(stream, seq)
 
     def _publish(self, link: Link, message: Outgoing, ref: int) -> None:
         """A link that is down says so by an event of its own; the courier resumes after it."""
@@ -240,7 +251,7 @@ class CourierLoop:
         if isinstance(ack, Refusal):
             self._courier.count(f"ACK_{ack.reason}")
             return
-        our_head = self._outbox.head_at(ack.stream, ack.seq)
+        our_head = self._head_at(ack.stream, ack.seq)
         self._settle(self._courier.acknowledge(ack, our_head, self._clock()) or ack)
 
     def _take_reply(self, payload: bytes) -> None:
@@ -248,7 +259,7 @@ class CourierLoop:
         if isinstance(reply, Refusal):
             self._courier.count(f"HELLO_{reply.reason}")
             return
-        for outcome in self._courier.greeted(reply, self._outbox.head_at, self._clock()):
+        for outcome in self._courier.greeted(reply, self._head_at, self._clock()):
             self._settle(outcome)
 
     def _settle(self, outcome: wire.Ack | Refusal) -> None:

@@ -1,9 +1,11 @@
 """What the courier reads of the station's database. The store implements it; SQLite is the only queue.
 
-Sequence numbers start at 1 and have no gap per (epoch, stream). Every answer comes from committed
-rows: a row that the courier can see is a row that no power cut takes back.
+Sequence numbers start at 1 and have no gap per (epoch, stream); a later epoch goes on after its fork.
+Every answer comes from committed rows: a row that the courier can see is a row that no power cut takes
+back.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,6 +31,12 @@ class OutboxRow:
 class Outbox(Protocol):
     def epoch(self) -> int:
         """The incarnation of this database: 1 at first, raised by a restore."""
+
+    def forks(self) -> Mapping[str, tuple[int, bytes]]:
+        """Where this epoch parted from the former one: stream to (seq, stream head there).
+
+        That is the last row of the former epoch that HQ had acknowledged to this file. Empty in epoch 1.
+        """
 
     def last_seq(self, stream: str) -> int:
         """The newest sequence number of the stream; 0 if it has none."""

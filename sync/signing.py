@@ -1,4 +1,4 @@
-"""Signed documents from HQ: DSSE envelopes around rule bundles and member snapshots (decisions.md 9).
+"""Signed documents from HQ: DSSE envelopes around rule bundles, rollouts, members, coupons (decisions.md 9).
 
 The one door to securesystemslib, which is imported when first needed. The signature covers the
 payload type and the exact payload bytes: verify first, parse after. Keys are counted, not
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BUNDLE_TYPE = "application/vnd.forecourt.bundle+toml"
 MEMBERS_TYPE = "application/vnd.forecourt.members+json"
+ROLLOUT_TYPE = "application/vnd.forecourt.rollout+json"
+COUPONS_TYPE = "application/vnd.forecourt.coupons+json"
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 """A member snapshot of some 50,000 members; a larger file is refused before it is parsed."""
 

@@ -1,6 +1,6 @@
 """What a station says to HQ, made into messages: state, hello, envelopes. All of it signed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,7 +60,7 @@ class Speech:
             epoch=self._outbox.epoch(),
             nonce=nonce,
             agent_version=self._vitals().agent_version,
-            streams=self._stream_ends(),
+            streams=self._stream_ends(self._outbox.forks()),
         )
         return Outgoing(
             topics.rpc(self._station, topics.HELLO),
@@ -101,7 +101,7 @@ class Speech:
             bundle=vitals.bundle,
             ledger_seq=vitals.ledger_seq,
             ledger_head=vitals.ledger_head,
-            streams=self._stream_ends(),
+            streams=self._stream_ends({}),
             oldest_unacknowledged_at_ms=self._outbox.oldest_unacknowledged_at_ms(),
         )
         return Outgoing(
@@ -111,14 +111,16 @@ class Speech:
             content_type=wire.CONTENT_TYPE,
         )
 
-    def _stream_ends(self) -> tuple[wire.StreamEnd, ...]:
-        return tuple(
-            wire.StreamEnd.model_validate(
-                {
-                    "stream": stream,
-                    "last_seq": self._outbox.last_seq(stream),
-                    "watermark": self._outbox.watermark(stream),
-                }
-            )
-            for stream in STREAMS
+    def _stream_ends(self, forks: Mapping[str, tuple[int, bytes]]) -> tuple[wire.StreamEnd, ...]:
+        return tuple(self._stream_end(stream, *forks.get(stream, (0, b""))) for stream in STREAMS)
+
+    def _stream_end(self, stream: str, fork_seq: int, fork_head: bytes) -> wire.StreamEnd:
+        return wire.StreamEnd.model_validate(
+            {
+                "stream": stream,
+                "last_seq": self._outbox.last_seq(stream),
+                "watermark": self._outbox.watermark(stream),
+                "fork_seq": fork_seq,
+                "fork_head": encode_head(fork_head) if fork_seq else "",
+            }
         )

@@ -8,9 +8,9 @@ goes down is signed by HQ, what goes up by the station.
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sync.envelope import Epoch, Head, Seq, StationName, Stream, Verify
 from sync.refusal import Refusal
@@ -24,6 +24,7 @@ _STATE = b"forecourt/state/1\n"
 
 Sign = Callable[[bytes], bytes]
 TimeMs = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Natural = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Nonce = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Code = Annotated[str, Field(pattern=r"^[A-Z0-9_]{0,40}$")]
 
@@ -36,6 +37,7 @@ class Ack(_Wire):
     """HQ has committed everything of (station, epoch, stream) up to `seq`, and its head there is `head`.
 
     `hq_time_ms` is HQ's wall time, for a clock that has no other source. Sent after HQ's own commit.
+    `mismatched` counts the awards of this epoch, all streams, that HQ computed otherwise.
     """
 
     v: Literal[1] = 1
@@ -45,14 +47,27 @@ class Ack(_Wire):
     seq: Seq
     head: Head
     hq_time_ms: TimeMs
+    mismatched: Natural = 0
 
 
 class StreamEnd(_Wire):
-    """How far the station has written a stream: its newest seq, and what it believes HQ has."""
+    """How far the station has written a stream: its newest seq, and what it believes HQ has.
+
+    `fork_seq` and `fork_head`, in the hello of an epoch above 1: the row after which this epoch parted
+    from a former one, the last that the station knew HQ to hold. 0 and "" where it begins at the beginning.
+    """
 
     stream: Stream
     last_seq: Seq
     watermark: Seq
+    fork_seq: Seq = 0
+    fork_head: Head | Literal[""] = ""
+
+    @model_validator(mode="after")
+    def _whole_fork(self) -> Self:
+        if (self.fork_seq > 0) != bool(self.fork_head):
+            raise ValueError("a fork has a seq and a head, or neither")
+        return self
 
 
 class HelloAsk(_Wire):
@@ -80,7 +95,7 @@ class StreamMark(_Wire):
 class HelloReply(_Wire):
     """HQ's answer. `highest_epoch` is the newest epoch it knows of this station (never below the asked one,
     unless `refused` is EPOCH_OLD). `refused` says why HQ takes no rows now; "" when it does.
-    `down_seq` is the newest sequence number HQ has for `down/items`.
+    `down_seq` is the newest sequence number HQ has for `down/items`; `mismatched` is as in `Ack`.
     """
 
     v: Literal[1] = 1
@@ -92,6 +107,7 @@ class HelloReply(_Wire):
     down_seq: Seq = 0
     hq_time_ms: TimeMs
     refused: Code = ""
+    mismatched: Natural = 0
 
     def acks(self) -> tuple[Ack, ...]:
         """The same statements as acks: the reply is signed, so they weigh as much."""
@@ -103,6 +119,7 @@ class HelloReply(_Wire):
                 seq=mark.seq,
                 head=mark.head,
                 hq_time_ms=self.hq_time_ms,
+                mismatched=self.mismatched,
             )
             for mark in self.streams
         )

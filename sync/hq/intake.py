@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from sync import envelope
 from sync.envelope import Envelope
 from sync.hq.judging import (
+    AWARD,
     CONFLICT,
     DUPLICATE,
     MALFORMED,
+    MISMATCH,
     NOT_AN_ITEM,
     OK,
     Booked,
@@ -24,7 +26,7 @@ from sync.hq.judging import (
     Judge,
     checked,
 )
-from sync.hq.store import Arrival, ItemRow, Mark, StreamKey, Writing
+from sync.hq.store import LANDMARK_EVERY, Arrival, ItemRow, Mark, StreamKey, Writing
 from sync.refusal import Refusal
 
 MAX_AHEAD = 5_000
@@ -40,8 +42,8 @@ class Intake:
     """What became of a batch.
 
     `mark` is what HQ now holds of the stream: true also after a refusal, so it may be acknowledged;
-    None for an old epoch, of which nothing is said any more. `refusal` means that nothing of this
-    batch was stored. `broken` says that a waiting batch behind it does not join on.
+    None for an epoch that is over or has not begun, of which nothing is said. `refusal` means that
+    nothing of this batch was stored. `broken` says that a waiting batch behind it does not join on.
     """
 
     mark: Mark | None
@@ -57,9 +59,10 @@ class Intake:
 def take_in(tx: Writing, batch: Envelope, judge: Judge, at_ms: int) -> Intake:
     """Store, link and judge a batch whose signature was verified.
 
-    Refusals: EPOCH_OLD (a newer incarnation of the station's database was seen), TOO_FAR_AHEAD,
-    FORKED (other bytes are held under these sequence numbers), BROKEN_LINK (it does not continue
-    the chain that is held).
+    Refusals: EPOCH_OLD (a newer incarnation of the station's database was seen), EPOCH_NOT_BEGUN (no
+    hello has said where this incarnation parts from the former one), TOO_FAR_AHEAD, FORKED (other
+    bytes are held under these sequence numbers), BROKEN_LINK (it does not continue the chain that is
+    held).
     """
     header = batch.header
     key = StreamKey(header.station, header.epoch, header.stream)
@@ -67,6 +70,8 @@ def take_in(tx: Writing, batch: Envelope, judge: Judge, at_ms: int) -> Intake:
     newest = tx.highest_epoch(key.station)
     if key.epoch < newest:
         return Intake(None, refusal=Refusal("EPOCH_OLD", f"epoch {key.epoch}, the newest seen is {newest}"))
+    if key.epoch > max(newest, 1):
+        return Intake(None, refusal=Refusal("EPOCH_NOT_BEGUN", f"epoch {key.epoch}, here it is {newest}"))
     mark = tx.mark(key) or _START
     arrivals = _arrivals(batch)
     held = tx.leaves(key, header.first_seq, batch.last_seq)
@@ -140,6 +145,7 @@ class _Linked:
         self._tx, self._key, self._judge, self._run, self._at_ms = tx, key, judge, run, at_ms
         self._kinds = {one.seq: _kind_of(one.body) for one in run}
         self._bodies = {one.seq: one.body for one in run}
+        self._mismatched = 0
         self._counts: Counter[str] = Counter()
         self._last_seen: dict[str, str] = {}
 
@@ -150,7 +156,9 @@ class _Linked:
         first, last = self._run[0], self._run[-1]
         self._tx.forget_waiting(self._key, first.seq, last.seq)
         mark = Mark(last.seq, envelope.next_head(last.head_before, last.body))
-        self._tx.set_mark(self._key, mark, self._at_ms)
+        self._tx.set_mark(self._key, mark, self._at_ms, self._mismatched)
+        if last.seq // LANDMARK_EVERY > (first.seq - 1) // LANDMARK_EVERY:
+            self._tx.add_landmark(self._key, mark)
         return mark
 
     def remarks(self) -> tuple[tuple[str, str, int], ...]:
@@ -180,6 +188,7 @@ class _Linked:
                 if holder is not None:
                     verdict = DUPLICATE if holder == one.leaf else CONFLICT
                 holders.setdefault((kind, result.entity_id), one.leaf)
+            self._mismatched += verdict == MISMATCH and kind == AWARD
             self._remark(verdict, one.seq)
             yield ItemRow(
                 seq=one.seq,

@@ -20,6 +20,9 @@ DUPLICATE = "duplicate"
 CONFLICT = "entity_conflict"
 """Another seq of this station holds this entity with other bytes. Given by the store."""
 
+AWARD = "award"
+"""The kind whose mismatches are counted and told to the station with every ack."""
+
 MINOR_LIMIT = 10**12
 """Points of one item, minor units: sums over millions of items stay inside 64 bits."""
 
@@ -28,8 +31,9 @@ MINOR_LIMIT = 10**12
 class ItemContext:
     """Where an item stands.
 
-    `item_at(stream, seq)` gives (kind, body) of another item of this station and epoch, or None
-    when it is not here. It always finds what comes earlier in the item's own stream.
+    `item_at(stream, seq)` gives (kind, body) of another item of this station and epoch, or of the
+    former epochs up to where this one parted from them; None when it is not here. It always finds what
+    comes earlier in the item's own stream.
     """
 
     station: str

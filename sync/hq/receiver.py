@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sync import envelope, outbox, topics, wire
 from sync.envelope import Envelope, Verify
+from sync.hq.epochs import enter
 from sync.hq.intake import Intake, take_in
 from sync.hq.judging import Judge
 from sync.hq.store import HqStore, Mark
@@ -82,8 +83,9 @@ class Receiver:
             taken = take_in(tx, batch, self._judge, now)
             for code, detail, count in _alarms(taken):
                 tx.alarm(station, code, detail, now, count)
+            mismatched = tx.mismatched(station, batch.header.epoch)
         self._count(taken)
-        return [] if taken.mark is None else [self._ack(batch, taken.mark)]
+        return [] if taken.mark is None else [self._ack(batch, taken.mark, mismatched)]
 
     def _count(self, taken: Intake) -> None:
         self._counters["BATCHES"] += 1
@@ -93,7 +95,7 @@ class Receiver:
         for code, _, count in _alarms(taken):
             self._counters[code] += count
 
-    def _ack(self, batch: Envelope, mark: Mark) -> Reply:
+    def _ack(self, batch: Envelope, mark: Mark, mismatched: int) -> Reply:
         header = batch.header
         ack = wire.Ack(
             station=header.station,
@@ -102,6 +104,7 @@ class Receiver:
             seq=mark.seq,
             head=envelope.encode_head(mark.head),
             hq_time_ms=self._wall_ms(),
+            mismatched=mismatched,
         )
         return Reply(topics.ack(header.station), wire.sign_ack(ack, self._sign))
 
@@ -111,21 +114,32 @@ class Receiver:
             return self._refuse(station, ask)
         if ask.station != station:
             return self._refuse(station, _foreign(ask.station, topics.HELLO))
-        newest = self._store.highest_epoch(station)
-        is_old = ask.epoch < newest
-        if is_old:
-            self._alarm(station, Refusal("EPOCH_OLD", f"hello of epoch {ask.epoch}, the newest is {newest}"))
+        refused = self._enter(ask)
         reply = wire.HelloReply(
             station=station,
             epoch=ask.epoch,
             nonce=ask.nonce,
-            highest_epoch=max(newest, ask.epoch),
-            streams=() if is_old else self._marks(station, ask.epoch),
+            highest_epoch=max(self._store.highest_epoch(station), ask.epoch),
+            streams=() if refused else self._marks(station, ask.epoch),
             hq_time_ms=self._wall_ms(),
-            refused="EPOCH_OLD" if is_old else "",
+            refused=refused,
+            mismatched=self._store.mismatched(station, ask.epoch),
         )
         self._counters["HELLOS"] += 1
         return [Reply(topics.down_rpc(station), wire.sign_hello_reply(reply, self._sign), is_answer=True)]
+
+    def _enter(self, ask: wire.HelloAsk) -> str:
+        """Why the station may not speak in this epoch, or ""; a new one begins here."""
+        if ask.epoch == max(self._store.highest_epoch(ask.station), 1):
+            return ""
+        now = self._wall_ms()
+        with self._store.write() as tx:
+            entry = enter(tx, ask, now)
+            if entry.alarm:
+                tx.alarm(ask.station, entry.alarm.reason, entry.alarm.detail, now)
+        if entry.alarm:
+            self._counters[entry.alarm.reason] += 1
+        return entry.refused
 
     def _marks(self, station: str, epoch: int) -> tuple[wire.StreamMark, ...]:
         held = self._store.marks(station, epoch)

@@ -1,24 +1,30 @@
 """HQ's database, and the only file that knows SQLAlchemy.
 
 Tables: `station`, `item` (everything up to each watermark, judged), `waiting` (signed items that came
-before their neighbour), `watermark`, `alarm`. One schema serves SQLite (the default: one file, WAL,
-synchronous FULL) and PostgreSQL. A writing transaction begins IMMEDIATE on SQLite and locks the
-station's row on PostgreSQL, so that several workers may take batches of one station.
+before their neighbour), `watermark` (one chain: how far, where it parted from a former one, how often
+HQ computed otherwise), `landmark` (heads on the way), `alarm`. One schema serves SQLite (the default:
+one file, WAL, synchronous FULL) and PostgreSQL; a database of a former schema is brought up when it
+is opened. A writing transaction begins IMMEDIATE on SQLite and locks the station's row on PostgreSQL,
+so that several workers may take batches of one station.
 
 Database errors are not caught here: after one nothing was committed, so nothing is acknowledged.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from sync.chain import GENESIS, next_head_of_leaf
+from sync.hq.judging import AWARD, MISMATCH
 from sync.hq.report import AlarmLine, Reconciliation, StationLine, StreamStanding, Total
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+LANDMARK_EVERY = 1_000
+"""About so many leaves are hashed to find the head of a row; rows of the first schema have no landmarks."""
 
 _metadata = sa.MetaData()
 _Whole = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -91,7 +97,14 @@ _waiting = _table(
     _blob("leaf"),
 )
 
-_watermark = _table("watermark", *_stream_key(), _whole("seq"), _blob("head"), _whole("at_ms"))
+_SINCE_2 = (
+    _whole("fork_seq", server_default=sa.text("0")),
+    _whole("fork_epoch", server_default=sa.text("0")),
+    _whole("mismatched", server_default=sa.text("0")),
+)
+_watermark = _table("watermark", *_stream_key(), _whole("seq"), _blob("head"), _whole("at_ms"), *_SINCE_2)
+
+_landmark = _table("landmark", *_stream_key(), _whole("seq", primary_key=True), _blob("head"))
 
 _alarm = _table(
     "alarm",
@@ -123,6 +136,15 @@ class Mark:
 
     seq: int
     head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What one epoch holds of a stream: the rows after `fork_seq` up to `seq`."""
+
+    epoch: int
+    fork_seq: int
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +221,14 @@ class HqStore:
             return {row.stream: Mark(row.seq, row.head) for row in rows}
 
     def highest_epoch(self, station: str) -> int:
-        """The newest epoch from which a signed batch came; 0 before the first."""
+        """The newest epoch that has begun here; 0 before the first."""
         with self._reading() as connection:
             return _highest_epoch(connection, station)
+
+    def mismatched(self, station: str, epoch: int) -> int:
+        """How many awards of this epoch were computed otherwise here."""
+        with self._reading() as connection:
+            return _mismatched(connection, station, epoch)
 
     def stations(self) -> tuple[StationLine, ...]:
         """All known stations, by name."""
@@ -262,15 +289,18 @@ class HqStore:
 
     def _open_schema(self, create: bool) -> None:
         with self._engine.begin() as connection:
+            is_ours = sa.inspect(connection).has_table(_schema.name)
+            if not (is_ours or create):
+                raise HqStoreError("this database holds no HQ tables; start 'forecourt hq serve' on it once")
+            version = connection.scalar(sa.select(_schema.c.version)) if is_ours else None
+            if version == 1:
+                _upgrade_from_1(connection)
+            elif version not in (None, SCHEMA_VERSION):
+                raise HqStoreError(f"HQ tables have version {version}, this program knows {SCHEMA_VERSION}")
             if create:
                 _metadata.create_all(connection)
-            elif not sa.inspect(connection).has_table(_schema.name):
-                raise HqStoreError("this database holds no HQ tables; start 'forecourt hq serve' on it once")
-            version = connection.scalar(sa.select(_schema.c.version))
             if version is None:
                 connection.execute(_schema.insert(), {"version": SCHEMA_VERSION})
-            elif version != SCHEMA_VERSION:
-                raise HqStoreError(f"HQ tables have version {version}, this program knows {SCHEMA_VERSION}")
 
 
 class Writing:
@@ -286,17 +316,52 @@ class Writing:
     def highest_epoch(self, station: str) -> int:
         return _highest_epoch(self._connection, station)
 
+    def mismatched(self, station: str, epoch: int) -> int:
+        return _mismatched(self._connection, station, epoch)
+
     def mark(self, key: StreamKey) -> Mark | None:
         """How far the stream is held; None before its first batch."""
         query = sa.select(_watermark.c.seq, _watermark.c.head).where(*_of(_watermark, key))
         row = self._connection.execute(query).one_or_none()
         return Mark(row.seq, row.head) if row else None
 
-    def set_mark(self, key: StreamKey, mark: Mark, at_ms: int) -> None:
-        figures = {"seq": mark.seq, "head": mark.head, "at_ms": at_ms}
-        changed = self._connection.execute(_watermark.update().where(*_of(_watermark, key)).values(figures))
-        if changed.rowcount == 0:
-            self._connection.execute(_watermark.insert(), asdict(key) | figures)
+    def set_mark(self, key: StreamKey, mark: Mark, at_ms: int, mismatched: int = 0) -> None:
+        """Move the watermark; `mismatched` more awards on the way to it were computed otherwise."""
+        figures = asdict(mark) | {"at_ms": at_ms}
+        more = {"mismatched": _watermark.c.mismatched + mismatched}
+        change = _watermark.update().where(*_of(_watermark, key)).values(figures | more)
+        if self._connection.execute(change).rowcount == 0:
+            first = {"mismatched": mismatched}
+            self._connection.execute(_watermark.insert(), asdict(key) | figures | first)
+
+    def begin(self, key: StreamKey, fork: Mark, former_epoch: int, at_ms: int) -> None:
+        """A stream of a new epoch, which goes on behind `fork`; up to there it is `former_epoch`'s."""
+        figures = asdict(fork) | {"at_ms": at_ms, "fork_seq": fork.seq, "fork_epoch": former_epoch}
+        self._connection.execute(_watermark.insert(), asdict(key) | figures)
+        self.add_landmark(key, fork)
+
+    def spans(self, station: str, stream: str) -> list[Span]:
+        """What each epoch holds of a stream, the newest first."""
+        w = _watermark.c
+        query = sa.select(w.epoch, w.fork_seq, w.seq).where(w.station == station, w.stream == stream)
+        return [Span(*row) for row in self._connection.execute(query.order_by(w.epoch.desc()))]
+
+    def add_landmark(self, key: StreamKey, mark: Mark) -> None:
+        self._connection.execute(_landmark.insert(), asdict(key) | asdict(mark))
+
+    def head_at(self, key: StreamKey, seq: int) -> bytes:
+        """The head after a row that this epoch holds, computed from the nearest landmark before it."""
+        near, leaf = _landmark.c, _item.c
+        query = sa.select(near.seq, near.head).where(*_of(_landmark, key), near.seq <= seq)
+        row = self._connection.execute(query.order_by(near.seq.desc()).limit(1)).one_or_none()
+        start, head = (row.seq, row.head) if row else (0, GENESIS)
+        leaves = sa.select(leaf.leaf).where(*_of(_item, key), leaf.seq > start, leaf.seq <= seq)
+        leaves = leaves.order_by(leaf.seq).execution_options(yield_per=LANDMARK_EVERY)
+        for one in self._connection.scalars(leaves):
+            head = next_head_of_leaf(head, one)
+        if seq - start > LANDMARK_EVERY:
+            self.add_landmark(key, Mark(seq, head))
+        return head
 
     def leaves(self, key: StreamKey, first: int, last: int) -> dict[int, bytes]:
         """The leaves already here in this range, judged or waiting, by seq."""
@@ -324,10 +389,22 @@ class Writing:
         self._connection.execute(_waiting.delete().where(*_of(_waiting, key), here))
 
     def item(self, key: StreamKey, seq: int) -> tuple[str, bytes] | None:
-        """(kind, body) of a judged item; None if it is not here."""
-        query = sa.select(_item.c.kind, _item.c.body).where(*_of(_item, key), _item.c.seq == seq)
-        row = self._connection.execute(query).one_or_none()
-        return (row.kind, row.body) if row else None
+        """(kind, body) of a judged item of this epoch, or of those that it continues; None if not here."""
+        epoch: int | None = key.epoch
+        while epoch is not None:
+            here = replace(key, epoch=epoch)
+            query = sa.select(_item.c.kind, _item.c.body).where(*_of(_item, here), _item.c.seq == seq)
+            row = self._connection.execute(query).one_or_none()
+            if row is not None:
+                return row.kind, row.body
+            epoch = self._former_epoch(here, seq)
+        return None
+
+    def _former_epoch(self, key: StreamKey, seq: int) -> int | None:
+        """The epoch whose row `seq` is this one's too; None if this one parted from it before."""
+        w = _watermark.c
+        query = sa.select(w.fork_epoch).where(*_of(_watermark, key), w.fork_seq >= seq, w.fork_epoch > 0)
+        return self._connection.scalar(query)
 
     def entity_leaves(self, station: str, entity_ids: Iterable[str]) -> dict[tuple[str, str], bytes]:
         """Leaf of the counted item of each (kind, entity id) that is already here."""
@@ -368,6 +445,28 @@ def _of(table: sa.Table, key: StreamKey) -> tuple[sa.ColumnElement[bool], ...]:
 def _highest_epoch(connection: sa.Connection, station: str) -> int:
     query = sa.select(sa.func.max(_watermark.c.epoch)).where(_watermark.c.station == station)
     return connection.scalar(query) or 0
+
+
+def _mismatched(connection: sa.Connection, station: str, epoch: int) -> int:
+    w = _watermark.c
+    query = sa.select(sa.func.sum(w.mismatched)).where(w.station == station, w.epoch == epoch)
+    return int(connection.scalar(query) or 0)
+
+
+def _upgrade_from_1(connection: sa.Connection) -> None:
+    """The first schema knew no forks and did not count mismatches. Of several workers one does it."""
+    taken = _schema.update().where(_schema.c.version == 1).values(version=2)
+    if connection.execute(taken).rowcount == 0:
+        return
+    _landmark.create(connection, checkfirst=True)
+    for column in _SINCE_2:
+        definition = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+        connection.execute(sa.text(f"ALTER TABLE watermark ADD COLUMN {definition}"))
+    i, w = _item.c, _watermark.c
+    of_stream = sa.and_(i.station == w.station, i.epoch == w.epoch, i.stream == w.stream)
+    otherwise = sa.and_(of_stream, i.kind == AWARD, i.verdict == MISMATCH)
+    count = sa.select(sa.func.count()).select_from(_item).where(otherwise).scalar_subquery()
+    connection.execute(_watermark.update().values(mismatched=count))
 
 
 def _check_file(database: str | None, create: bool) -> None:

@@ -98,6 +98,7 @@ def test_every_kind_of_batch_comes_to_the_same(open_hq: Callable[..., Hq]) -> No
     hq.take(station, station.seal(1, 14))
     restored = Station(epoch=2)
     restored.write(fuelling("new"))
+    hq.hello(restored)
     hq.take(restored, restored.seal(1, 1))
     hq.take(station, station.seal(1, 1))
     hq.take(Station("xx-9999", b"X"), b"\x00\x01")
@@ -115,17 +116,75 @@ def test_every_kind_of_batch_comes_to_the_same(open_hq: Callable[..., Hq]) -> No
         "MALFORMED": 1,
         "ENTITY_CONFLICT": 1,
         "MISMATCH": 1,
+        "EPOCH_NEW": 1,
         "EPOCH_OLD": 1,
     }
     assert hq.alarms() == {"NOT_ZLIB": 1}
     report = hq.store.reconcile(station.name)
     assert report is not None
     assert (report.items("fuelling"), report.items("award"), report.minor("award")) == (6, 6, 5_007)
-    assert [(s.epoch, s.watermark, s.head, s.waiting) for s in report.streams] == [
+    ledgers = [s for s in report.streams if s.stream == "ledger"]
+    assert [(s.epoch, s.watermark, s.head, s.waiting) for s in ledgers] == [
         (1, 14, station.heads[14], 0),
         (2, 1, restored.heads[1], 0),
     ]
     assert [line.station for line in hq.store.stations()] == [station.name]
+
+
+def test_a_restored_station_goes_on_and_everything_counts_once(open_hq: Callable[..., Hq]) -> None:
+    station = rows("cn-0005", b"R", 20)
+    hq = open_hq(station)
+    hq.take(station, station.seal(1, 20))
+    restored = station.restored(2, kept=14, watermark=11)
+    assert hq.hello(restored) is not None
+    restored.write(award("late", of=11), fuelling("new"), award("newer", of=16, minor=3))
+    ack = hq.take(restored, restored.seal(12, 17))
+    assert ack is not None
+    assert (ack.seq, ack.mismatched) == (17, 1)
+    report = hq.store.reconcile(station.name)
+    assert report is not None
+    assert (report.items("fuelling"), report.items("award"), report.minor("award")) == (11, 12, 11_003)
+    assert (report.verdicts("duplicate"), report.verdicts("mismatch")) == (3, 1)
+
+
+def test_several_workers_bring_up_a_database_of_the_first_schema(
+    open_hq: Callable[..., Hq], url: str
+) -> None:
+    station = rows("cn-0006", b"U", 8)
+    station.write(award("wrong", of=1, minor=1))
+    first = open_hq(station)
+    first.take(station, station.seal(1, 9))
+    _take_back_to_1(first)
+    failures: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            open_hq()
+        except BaseException as failure:
+            failures.append(failure)
+            raise
+
+    threads = [threading.Thread(target=start) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    restored = station.restored(2, kept=9, watermark=5)
+    hq = open_hq()
+    assert hq.store.mismatched(station.name, 1) == 1
+    reply = hq.hello(restored)
+    assert reply is not None
+    assert [one.seq for one in reply.streams] == [0, 5, 0]
+
+
+def _take_back_to_1(hq: Hq) -> None:
+    """What the second schema added, removed."""
+    with hq.store.write() as tx:
+        for column in ("fork_seq", "fork_epoch", "mismatched"):
+            tx._connection.exec_driver_sql(f"alter table watermark drop column {column}")
+        tx._connection.exec_driver_sql("drop table landmark")
+        tx._connection.exec_driver_sql("update hq_schema set version = 1")
 
 
 def test_three_workers_that_race_leave_one_chain_per_station(open_hq: Callable[..., Hq]) -> None:

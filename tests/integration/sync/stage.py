@@ -6,14 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from random import Random
+from typing import Protocol
 
 from sync import topics, wire
 from sync.connection import CourierLoop, LinkPace, Pace, Vitals
+from sync.envelope import decode_head
 from sync.keys import SigningKey
 from sync.mqtt import Arrived, Closed, Link, Opened, Outgoing
+from sync.outbox import STREAMS, Outbox
 from sync.tls import BrokerAddress, TlsFiles, parse_broker
 from tests.simulation.sync.storm import STATION, SimulatedHq
-from tests.unit.sync.memory_outbox import MemoryOutbox
 
 QUICK_LINK = LinkPace(connect_ms=1_000, backoff_ms=50, backoff_max_ms=400, keepalive_s=2)
 QUICK = Pace(puback_ms=2_500, silence_ms=1_000, ask_again_ms=50, ask_max_ms=1_000, quiet_ms=1_000)
@@ -95,13 +97,22 @@ class HqThread:
             )
 
 
+class TillsOutbox(Outbox, Protocol):
+    """An outbox with the till's half: rows are put, watermarks raised."""
+
+    def put(self, stream: str, body: bytes) -> int: ...
+
+    def raise_watermark(self, stream: str, seq: int, head: bytes) -> None: ...
+
+
 class Station:
-    """A courier loop in its thread over an outbox in memory."""
+    """A courier loop in its thread over an outbox of the test."""
 
     def __init__(
-        self, urls: list[str], key: SigningKey, hq_key: SigningKey, outbox: MemoryOutbox, tls: TlsFiles
+        self, urls: list[str], key: SigningKey, hq_key: SigningKey, outbox: TillsOutbox, tls: TlsFiles
     ) -> None:
         self.outbox = outbox
+        self.acks: list[wire.Ack] = []
         self.down: list[tuple[str, bytes]] = []
         self.stop = threading.Event()
         self.loop = CourierLoop(
@@ -125,7 +136,8 @@ class Station:
         self._thread = threading.Thread(target=self.loop.run)
 
     def _store(self, ack: wire.Ack) -> None:
-        self.outbox.watermarks[ack.stream] = max(self.outbox.watermarks[ack.stream], ack.seq)
+        self.acks.append(ack)
+        self.outbox.raise_watermark(ack.stream, ack.seq, decode_head(ack.head))
 
     def __enter__(self) -> "Station":
         self._thread.start()
@@ -138,13 +150,15 @@ class Station:
         assert not self._thread.is_alive()
 
     def sell(self, stream: str, count: int) -> None:
-        self.outbox.put_many(stream, count)
+        for _ in range(count):
+            n = self.outbox.last_seq(stream) + 1
+            self.outbox.put(stream, b'{"kind":"fuelling","n":%d}' % n)
         self.loop.wake()
 
     @property
     def drained(self) -> bool:
         self.most_ms_between_ticks = max(self.most_ms_between_ticks, clock() - self.loop.ticked)
-        return all(self.outbox.watermarks[s] == self.outbox.last_seq(s) for s in self.outbox.watermarks)
+        return all(self.outbox.watermark(s) >= self.outbox.last_seq(s) for s in STREAMS)
 
 
 class Cable:

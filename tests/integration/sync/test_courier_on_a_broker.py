@@ -98,7 +98,7 @@ def test_absent_hq_is_known_from_the_broker_and_nothing_counts_as_delivered(mosq
     with _station(mosquitto.url, hq) as station:
         station.sell(LEDGER, 30)
         until(lambda: station.loop.status().refused.get("NO_SUBSCRIBER", 0) >= 2)
-        assert station.outbox.watermarks[LEDGER] == 0
+        assert station.outbox.watermark(LEDGER) == 0
         with hq:
             until(lambda: station.drained)
         assert hq.hq.rows == station.outbox.bodies
@@ -123,7 +123,7 @@ def test_forged_ack_moves_nothing(mosquitto: Broker) -> None:
         forger.publish(Outgoing(topics.ack(STATION), b"\x00garbage\n\xff"))
         until(lambda: {"ACK_BAD_SIGNATURE", "ACK_MALFORMED"} <= set(station.loop.status().refused))
         forger.close()
-        assert station.outbox.watermarks[LEDGER] == 5
+        assert station.outbox.watermark(LEDGER) == 5
 
 
 def test_birth_and_will_are_retained_and_signed(mosquitto: Broker) -> None:

@@ -168,7 +168,7 @@ def test_courier_whose_certificate_names_another_station_says_so(guarded: Guarde
     station = Station([guarded.address.url], key, SigningKey.generate(), MemoryOutbox(), files)
     with station:
         until(lambda: _refusals(station) >= 1)
-    assert station.outbox.watermarks["ledger"] == 0
+    assert station.outbox.watermark("ledger") == 0
 
 
 def _refusals(station: Station) -> int:

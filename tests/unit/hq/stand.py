@@ -36,13 +36,22 @@ def award(name: str, of: int, minor: int = 1_000) -> bytes:
 
 
 class Station:
-    """Writes rows of one stream and seals any slice of them."""
+    """Writes rows of one stream and seals any slice of them. `fork` is (seq, head) of a later epoch."""
 
     def __init__(self, name: str = "cn-0001", seed: bytes = b"S", epoch: int = 1) -> None:
         self.name, self.epoch = name, epoch
         self.key = SigningKey(seed * 32)
         self.bodies: list[bytes] = []
         self.heads = [GENESIS]
+        self.fork = (0, GENESIS)
+
+    def restored(self, epoch: int, *, kept: int, watermark: int) -> "Station":
+        """This station from a copy with `kept` rows, of which HQ had acknowledged `watermark`."""
+        copy = Station(self.name, epoch=epoch)
+        copy.key = self.key
+        copy.write(*self.bodies[:kept])
+        copy.fork = (watermark, copy.heads[watermark])
+        return copy
 
     def write(self, *bodies: bytes) -> None:
         for body in bodies:
@@ -96,6 +105,30 @@ class Hq:
         assert isinstance(ack, wire.Ack)
         assert (ack.station, ack.stream, ack.hq_time_ms) == (station.name, stream, NOW_MS)
         return ack
+
+    def hello(self, station: Station, key_of: Station | None = None) -> wire.HelloReply | None:
+        """Ask as the station does, or as `key_of` would in its name; the answer, verified, or None."""
+        seq, head = station.fork
+        last_seq = len(station.bodies)
+        end = {"stream": "ledger", "last_seq": last_seq, "watermark": 0}
+        fork = {"fork_seq": seq, "fork_head": encode_head(head) if seq else ""}
+        ask = wire.HelloAsk(
+            station=station.name,
+            epoch=station.epoch,
+            nonce="0" * 32,
+            agent_version="1",
+            streams=(wire.StreamEnd.model_validate(end | fork),),
+        )
+        payload = wire.sign_hello_ask(ask, (key_of or station).key.sign)
+        replies = self.receiver.handle(topics.rpc(station.name, topics.HELLO), payload)
+        if not replies:
+            return None
+        [reply] = replies
+        assert reply.is_answer
+        assert reply.topic == topics.down_rpc(station.name)
+        answer = wire.open_hello_reply(reply.payload, [HQ_KEY.public.verify])
+        assert isinstance(answer, wire.HelloReply)
+        return answer
 
     def totals(self, station: Station) -> dict[str, int]:
         """How many items per "kind verdict"."""

@@ -9,6 +9,8 @@ import pytest
 from sync.hq.store import HqStore, HqStoreError
 from tests.unit.hq.stand import NOW_MS, Hq, Station, award, fuelling
 
+FIRST_SCHEMA = (Path(__file__).parent / "schema_1.sql").read_text(encoding="utf-8")
+
 
 def test_a_reading_command_does_not_make_a_database(tmp_path: Path) -> None:
     with pytest.raises(HqStoreError, match="no HQ database at"):
@@ -29,6 +31,53 @@ def test_tables_of_another_version_are_refused(tmp_path: Path) -> None:
         file.execute("update hq_schema set version = 99")
     with pytest.raises(HqStoreError, match="have version 99"):
         HqStore(f"sqlite:///{tmp_path}/hq.db")
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_database_of_the_first_schema_is_brought_up_and_goes_on(tmp_path: Path, create: bool) -> None:
+    """It holds two epochs, an award in each that was judged otherwise, and seq 8 of epoch 1 that waits."""
+    with closing(sqlite3.connect(tmp_path / "hq.db", isolation_level=None)) as file:
+        file.executescript(FIRST_SCHEMA)
+    HqStore(f"sqlite:///{tmp_path}/hq.db", create=create).close()
+    station = Station(epoch=2)
+    station.write(fuelling("f1"), award("a1", of=1), fuelling("g3"), award("g4", of=3, minor=1))
+    hq = Hq(tmp_path / "hq.db", station)
+    assert [hq.store.mismatched(station.name, epoch) for epoch in (1, 2, 3)] == [1, 1, 0]
+    restored = station.restored(3, kept=4, watermark=3)
+    reply = hq.hello(restored)
+    assert reply is not None
+    assert [one.seq for one in reply.streams if one.stream == "ledger"] == [3]
+    restored.write(award("late", of=3))
+    ack = hq.take(restored, restored.seal(4, 5))
+    assert ack is not None
+    assert (ack.seq, ack.mismatched) == (5, 0)
+    assert hq.totals(station) == {
+        "award duplicate": 2,
+        "award mismatch": 2,
+        "award ok": 3,
+        "fuelling duplicate": 1,
+        "fuelling ok": 4,
+    }
+    hq.store.close()
+
+
+def test_an_empty_database_of_the_first_schema_becomes_one_of_this(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "hq.db", isolation_level=None)) as file:
+        file.executescript(FIRST_SCHEMA)
+        for table in ("item", "waiting", "watermark", "alarm", "station"):
+            file.execute(f"delete from {table}")
+    HqStore(f"sqlite:///{tmp_path}/fresh.db").close()
+    HqStore(f"sqlite:///{tmp_path}/hq.db").close()
+    assert _columns(tmp_path / "hq.db") == _columns(tmp_path / "fresh.db")
+
+
+def _columns(path: Path) -> list[tuple[object, ...]]:
+    query = """
+        select t.name, c.name, c.type, c."notnull", c.dflt_value, c.pk, (select version from hq_schema)
+        from pragma_table_list t join pragma_table_info(t.name) c where t.type = 'table' order by 1, 2
+    """
+    with closing(sqlite3.connect(path)) as file:
+        return file.execute(query).fetchall()
 
 
 def test_a_database_in_memory_is_refused() -> None:
@@ -104,6 +153,7 @@ def test_reconcile_sums_by_kind_and_verdict_over_all_epochs(tmp_path: Path) -> N
     second.write(fuelling("f2", amount_fen=5_000), award("a2", of=1, minor=499))
     hq = Hq(tmp_path / "hq.db", first)
     hq.take(first, first.seal(1, 3))
+    hq.hello(second)
     hq.take(second, second.seal(1, 2))
     report = hq.store.reconcile(first.name)
     assert report is not None
@@ -115,6 +165,7 @@ def test_reconcile_sums_by_kind_and_verdict_over_all_epochs(tmp_path: Path) -> N
     ]
     assert (report.items("fuelling"), report.items("award"), report.minor("award")) == (2, 2, 1_499)
     assert (report.verdicts("mismatch"), report.verdicts("malformed")) == (1, 1)
-    assert [(s.epoch, s.watermark) for s in report.streams] == [(1, 3), (2, 2)]
+    ledgers = [(s.epoch, s.watermark) for s in report.streams if s.stream == "ledger"]
+    assert ledgers == [(1, 3), (2, 2)]
     assert hq.store.reconcile("xx-9999") is None
     hq.store.close()

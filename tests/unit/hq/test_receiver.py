@@ -165,20 +165,6 @@ def test_an_envelope_that_ends_at_the_watermark_must_end_with_its_head(hq: Hq, s
     assert hq.alarms(station) == {"BROKEN_LINK": 1}
 
 
-def test_an_old_epoch_is_refused_without_an_ack(hq: Hq, station: Station) -> None:
-    hq.take(station, station.seal(1, 4))
-    restored = Station(epoch=2)
-    restored.write(*station.bodies[:4])
-    assert mark(hq.take(restored, restored.seal(1, 2))) == (2, restored.heads[2])
-    assert hq.take(station, station.seal(5, 8)) is None
-    assert hq.alarms(station) == {"EPOCH_OLD": 1}
-    report = hq.store.reconcile(station.name)
-    assert report is not None
-    assert [(one.epoch, one.watermark) for one in report.streams] == [(1, 4), (2, 2)]
-    assert report.items("fuelling") == 2, "the facts that a restore sent again are not counted again"
-    assert report.verdicts("duplicate") == 2
-
-
 def test_one_fact_with_two_stories_is_an_alarm_and_counts_once(hq: Hq) -> None:
     station = Station()
     station.write(fuelling("f1"), fuelling("f1", amount_fen=9_000), fuelling("f1"))
@@ -324,25 +310,9 @@ def shared_hq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hq]:
 # --- hello and state ------------------------------------------------------------------------------
 
 
-def ask(hq: Hq, station: Station, key_of: Station | None = None) -> wire.HelloReply | None:
-    question = wire.HelloAsk(
-        station=station.name, epoch=station.epoch, nonce="0" * 32, agent_version="1", streams=()
-    )
-    payload = wire.sign_hello_ask(question, (key_of or station).key.sign)
-    replies = hq.receiver.handle(topics.rpc(station.name, topics.HELLO), payload)
-    if not replies:
-        return None
-    [reply] = replies
-    assert reply.is_answer
-    assert reply.topic == topics.down_rpc(station.name)
-    answer = wire.open_hello_reply(reply.payload, [HQ_KEY.public.verify])
-    assert isinstance(answer, wire.HelloReply)
-    return answer
-
-
 def test_hello_tells_the_watermark_of_every_stream_and_the_time(hq: Hq, station: Station) -> None:
     hq.take(station, station.seal(1, 4))
-    answer = ask(hq, station)
+    answer = hq.hello(station)
     assert answer is not None
     assert {one.stream: (one.seq, one.head) for one in answer.streams} == {
         "urgent": (0, encode_head(GENESIS)),
@@ -352,26 +322,16 @@ def test_hello_tells_the_watermark_of_every_stream_and_the_time(hq: Hq, station:
     assert (answer.highest_epoch, answer.refused, answer.hq_time_ms) == (1, "", NOW_MS)
 
 
-def test_hello_of_a_new_epoch_starts_at_nothing_and_promises_nothing(hq: Hq, station: Station) -> None:
-    hq.take(station, station.seal(1, 4))
-    answer = ask(hq, Station(epoch=2))
-    assert answer is not None
-    assert (answer.highest_epoch, {one.seq for one in answer.streams}) == (2, {0})
-    assert mark(hq.take(station, station.seal(5, 6))) == (6, station.heads[6]), "a question changes nothing"
-
-
 def test_hello_of_an_old_epoch_is_told_so_and_given_no_marks(hq: Hq, station: Station) -> None:
-    restored = Station(epoch=3)
-    restored.write(fuelling("f1"))
-    hq.take(restored, restored.seal(1, 1))
-    answer = ask(hq, station)
+    hq.hello(Station(epoch=3))
+    answer = hq.hello(station)
     assert answer is not None
     assert (answer.refused, answer.highest_epoch, answer.streams) == ("EPOCH_OLD", 3, ())
-    assert hq.alarms(station) == {"EPOCH_OLD": 1}
+    assert hq.alarms(station) == {"EPOCH_NEW": 1, "EPOCH_OLD": 1}
 
 
 def test_a_forged_hello_gets_no_answer(hq: Hq, station: Station) -> None:
-    assert ask(hq, station, key_of=Station(seed=b"F")) is None
+    assert hq.hello(station, key_of=Station(seed=b"F")) is None
     assert hq.alarms(station) == {"BAD_SIGNATURE": 1}
 
 

@@ -7,6 +7,7 @@ from sync.outbox import STREAMS, OutboxRow
 class MemoryOutbox:
     def __init__(self, epoch: int = 1) -> None:
         self._epoch = epoch
+        self._forks: dict[str, tuple[int, bytes]] = {}
         self.bodies: dict[str, list[bytes]] = {stream: [] for stream in STREAMS}
         self.heads: dict[str, list[bytes]] = {stream: [GENESIS] for stream in STREAMS}
         self.watermarks: dict[str, int] = dict.fromkeys(STREAMS, 0)
@@ -16,6 +17,10 @@ class MemoryOutbox:
         self.heads[stream].append(next_head(self.heads[stream][-1], body))
         self.bodies[stream].append(body)
         return len(self.bodies[stream])
+
+    def raise_watermark(self, stream: str, seq: int, head: bytes) -> None:
+        assert self.heads[stream][seq] == head
+        self.watermarks[stream] = max(self.watermarks[stream], seq)
 
     def put_many(self, stream: str, count: int) -> None:
         for _ in range(count):
@@ -27,6 +32,14 @@ class MemoryOutbox:
 
     def epoch(self) -> int:
         return self._epoch
+
+    def forks(self) -> dict[str, tuple[int, bytes]]:
+        return self._forks
+
+    def raise_epoch(self, epoch: int) -> None:
+        """A new incarnation: it goes on behind what HQ is known to hold."""
+        self._epoch = epoch
+        self._forks = {s: (seq, self.heads[s][seq]) for s, seq in self.watermarks.items()}
 
     def last_seq(self, stream: str) -> int:
         return len(self.bodies[stream])

@@ -7,7 +7,7 @@ import pytest
 from sync import wire
 from sync.courier import Courier
 from sync.envelope import encode_head
-from sync.outbox import LEDGER, STREAMS, URGENT
+from sync.outbox import LEDGER, URGENT
 from sync.refusal import Refusal
 from sync.steps import Batch, Fetch, Leave, Pace, Phase, SendHello, SendState
 from tests.unit.sync.memory_outbox import MemoryOutbox
@@ -18,10 +18,17 @@ PACE = Pace(window=4, batch_items=10, puback_ms=30_000, silence_ms=10_000)
 class Desk:
     """A courier with an outbox and a clock, and shortcuts."""
 
-    def __init__(self, pace: Pace = PACE, receive_maximum: int = 100, max_packet: int | None = None) -> None:
-        self.outbox = MemoryOutbox()
+    def __init__(
+        self,
+        pace: Pace = PACE,
+        receive_maximum: int = 100,
+        max_packet: int | None = None,
+        outbox: MemoryOutbox | None = None,
+    ) -> None:
+        self.outbox = outbox or MemoryOutbox()
         self.now = 1_000
-        self.courier = Courier("cn-0001", 1, dict.fromkeys(STREAMS, 0), pace, lambda n: n // 2, self.now)
+        self.epoch, marks = self.outbox.epoch(), dict(self.outbox.watermarks)
+        self.courier = Courier("cn-0001", self.epoch, marks, pace, lambda n: n // 2, self.now)
         self.receive_maximum, self.max_packet = receive_maximum, max_packet
 
     def connect(self) -> SendHello:
@@ -42,9 +49,9 @@ class Desk:
     def greet(self, hello: SendHello, seq: int = 0, **changed: object) -> list[wire.Ack | Refusal]:
         fields: dict[str, object] = {
             "station": "cn-0001",
-            "epoch": 1,
+            "epoch": self.epoch,
             "nonce": hello.nonce,
-            "highest_epoch": 1,
+            "highest_epoch": self.epoch,
             "streams": (self.mark(LEDGER, seq),),
             "hq_time_ms": 0,
         }
@@ -325,6 +332,7 @@ def test_old_ack_does_not_bring_the_watermark_back() -> None:
         ({"epoch": 2}, "HELLO_STALE"),
         ({"highest_epoch": 2}, "EPOCH_OLD"),
         ({"refused": "STATION_BLOCKED"}, "STATION_BLOCKED"),
+        ({"refused": "FORK_UNKNOWN", "streams": ()}, "FORK_UNKNOWN"),
     ],
 )
 def test_hellos_that_open_nothing(changed: dict[str, object], reason: str) -> None:
@@ -334,6 +342,20 @@ def test_hellos_that_open_nothing(changed: dict[str, object], reason: str) -> No
     assert [each.reason for each in outcomes if isinstance(each, Refusal)] == [reason]
     assert desk.courier.snapshot().phase is Phase.ASKING
     assert desk.courier.next_step(desk.now) is None
+
+
+def test_a_new_epoch_resumes_behind_its_fork() -> None:
+    outbox = MemoryOutbox()
+    outbox.put_many(LEDGER, 20)
+    outbox.watermarks[LEDGER] = 12
+    outbox.raise_epoch(2)
+    desk = Desk(outbox=outbox)
+    desk.put(LEDGER, 3)
+    outcomes = desk.greet(desk.connect(), seq=12)
+    assert [(each.epoch, each.seq) for each in outcomes if isinstance(each, wire.Ack)] == [(2, 12)]
+    batch = desk.send_confirmed()
+    assert (batch.first_seq, batch.head_before) == (13, outbox.heads[LEDGER][12])
+    assert desk.courier.snapshot().refused == {}
 
 
 def test_reply_is_good_for_one_hello() -> None:

@@ -53,6 +53,7 @@ def test_the_bytes_of_an_ack_are_as_written_down() -> None:
         "seq": 9,
         "head": HEAD,
         "hq_time_ms": 5,
+        "mismatched": 0,
     }
     assert HQ.public.verify(b"forecourt/ack/1\n" + line + b"\n", base64.b64decode(signature))
 
@@ -102,6 +103,7 @@ def test_oversized() -> None:
         {"head": HEAD[:-1]},
         {"v": 2},
         {"stream": "x"},
+        {"mismatched": -1},
         {"more": 1},
     ],
 )
@@ -113,6 +115,16 @@ def test_signed_but_outside_the_contract(change: dict[str, object]) -> None:
 
 def test_reply_says_the_same_as_acks() -> None:
     assert REPLY.acks() == (ACK,)
+    told = REPLY.model_copy(update={"mismatched": 3})
+    assert [ack.mismatched for ack in told.acks()] == [3]
+
+
+@pytest.mark.parametrize("fork", [(3, ""), (0, HEAD), (-1, HEAD), (3, HEAD[:-1])])
+def test_half_a_fork_is_outside_the_contract(fork: tuple[int, str]) -> None:
+    end = ASK.streams[0].model_dump() | {"fork_seq": fork[0], "fork_head": fork[1]}
+    line = json.dumps(ASK.model_dump() | {"streams": [end]}).encode() + b"\n"
+    payload = line + base64.b64encode(STATION.sign(b"forecourt/hello-ask/1\n" + line))
+    assert _reason(wire.open_hello_ask(payload, lambda s: STATION.public.verify)) == "MALFORMED"
 
 
 def _reason(outcome: object) -> str:
