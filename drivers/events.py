@@ -66,7 +66,9 @@ class Fuelling:
 
     `sequence_no` is the device's own number (it wraps); None for hand-over B and C.
     `volume_step_ml` and `amount_step_fen` are the smallest steps this device counts in: they make
-    the tolerance of the arithmetic check. `totalizer_modulus_ml` is where the totalizer wraps to 0.
+    the tolerance of the arithmetic check. `totalizer_step_ml` is the smallest step of its totalizer: with
+    the volume's it makes the tolerance of what the totalizer moved. `totalizer_modulus_ml` is where the
+    totalizer wraps to 0.
     `ended` is set only if this session watched the fuelling end; a record read later has None.
     `flags` are oddities that the driver saw ("MEMORY_STATUS"); an odd record is reported all the same.
     """
@@ -84,6 +86,7 @@ class Fuelling:
     totalizer_after_ml: int | None
     totalizer_before_ml: int | None = None
     totalizer_modulus_ml: int | None = None
+    totalizer_step_ml: int = 10
     device_time: DeviceTime | None = None
     duration_s: int | None = None
     ended: Monotonic | None = None
@@ -210,7 +213,8 @@ class Answer:
     """The till's answer. A device may be told "we have it" only when `durable` is True.
 
     Points and balance are minor units of the programme; None when there is nothing to say.
-    `text` is one sentence for a cashier or customer in the station's language.
+    `text` is one sentence for a cashier or customer in the station's language. `slip` is what the
+    customer's slip shows, line by line, each at most 32 columns wide (58 mm paper).
     """
 
     outcome: Outcome
@@ -223,11 +227,15 @@ class Answer:
     provisional: bool = False
     candidates: tuple[Candidate, ...] = ()
     text: str = ""
+    slip: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to show without having been asked: a waiting sale was bound, points are in. May be lost."""
+    """Something to show without having been asked: a waiting sale was bound, points are in. May be lost.
+
+    `slip` as in `Answer`.
+    """
 
     register: str
     pos_sale_id: str
@@ -237,3 +245,4 @@ class Notice:
     balance_as_of_ms: int
     provisional: bool
     text: str
+    slip: tuple[str, ...] = ()

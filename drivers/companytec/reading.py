@@ -76,6 +76,7 @@ def as_fuelling(fields: Mapping[str, str], address: str, options: CompanytecOpti
         totalizer_after_ml=totalizer_ml,
         totalizer_before_ml=_totalizer_ml(fields.get("totalizer_before", ""), options),
         totalizer_modulus_ml=10 ** (10 + 3 - options.totalizer_decimals),
+        totalizer_step_ml=10 ** (3 - options.totalizer_decimals),
         device_time=device_time,
         duration_s=int(fields["duration"], 16) if codec.is_hex(fields["duration"]) else None,
         credential=_credential(fields),

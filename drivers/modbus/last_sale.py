@@ -147,6 +147,7 @@ class LastSaleReader:
             totalizer_after_ml=total_ml(roles.total_volume, seen.total_volume),
             totalizer_before_ml=total_ml(roles.total_volume, before.total_volume) if before else None,
             totalizer_modulus_ml=scaled(roles.total_volume.modulus, roles.total_volume.decimals, THOUSANDTHS),
+            totalizer_step_ml=step(roles.total_volume.decimals, THOUSANDTHS),
             ended=new_sale.ended,
             flags=flags,
         )

@@ -255,6 +255,7 @@ class RingReader:
             totalizer_after_ml=total_ml(total, record.total_volume),
             totalizer_before_ml=self._total_before(record),
             totalizer_modulus_ml=scaled(total.modulus, total.decimals, THOUSANDTHS),
+            totalizer_step_ml=step(total.decimals, THOUSANDTHS),
             ended=self._ended.get(record.sequence_no),
             flags=self._flags(record),
         )

@@ -21,12 +21,13 @@ def _open_simulator(address: str, options: Any) -> Simulator:
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver: one case per encoding."""
+    """What `drivers/conformance.py` runs for this driver: one case per encoding and profile version."""
     from drivers.pos_link.case import PosLinkCase
 
     return {
         "gb18030": lambda: PosLinkCase(PosLinkOptions(register_id="1")),
         "utf-8": lambda: PosLinkCase(PosLinkOptions(register_id="1", encoding="utf-8")),
+        "version-1": lambda: PosLinkCase(PosLinkOptions(register_id="1"), version=1),
     }
 
 

@@ -4,19 +4,20 @@ import random
 from collections.abc import Sequence
 
 from drivers.events import Answer, BasketLine, Credential, CredentialKind, Monotonic, PosRequest
+from drivers.pos_link.fields import PROFILE_VERSION
 from drivers.pos_link.options import PosLinkOptions
 from drivers.pos_link.session import PosLinkSession
 from drivers.pos_link.simulator import PosSimulator
 
 
 class PosLinkCase:
-    """A `PosCase` of the kit: register 1 with the given encoding."""
+    """A `PosCase` of the kit: register 1 with the given encoding, a POS of this profile version."""
 
     hand_over: None = None
 
-    def __init__(self, options: PosLinkOptions) -> None:
+    def __init__(self, options: PosLinkOptions, version: int = PROFILE_VERSION) -> None:
         self._options = options
-        self.simulator = PosSimulator(options)
+        self.simulator = PosSimulator(options, version)
 
     def open_session(self) -> PosLinkSession:
         return PosLinkSession("1", self._options)

@@ -4,16 +4,19 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drivers.events import Answer, Candidate, Notice, Outcome
 from drivers.pos_link.fields import (
+    PROFILE_VERSION,
     Layout,
     Parsed,
     Refusal,
     digits,
     one_of,
+    paper,
     presentable,
+    printable,
     read,
     signed,
     text,
@@ -26,6 +29,9 @@ _LONGEST_AGO_S = 9_999_999
 
 _TEXT = text("text", 120, optional=True)
 _STANDINGS = ("confirmed", "provisional")
+_COLUMNS = 32
+"""What fits side by side on paper of 58 mm."""
+_SLIP = Layout("", (digits("slip", 2),), row=(paper("line", _COLUMNS),), most_rows=12)
 
 ANSWER = Layout(
     "ANSWER",
@@ -50,6 +56,7 @@ ANSWER = Layout(
         digits("ended_ago_s", 7),
     ),
     most_rows=8,
+    later=_SLIP,
 )
 SHOW = Layout(
     "SHOW",
@@ -62,29 +69,40 @@ SHOW = Layout(
         one_of("standing", _STANDINGS),
         _TEXT,
     ),
+    later=_SLIP,
 )
 REPLIES = {"ANSWER": ANSWER, "SHOW": SHOW}
+REPLIES_1 = {kind: replace(layout, later=None) for kind, layout in REPLIES.items()}
+"""The same as a POS of profile version 1 knows them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An ANSWER as the POS understands it, to its message `number`. `field` names a field at fault."""
+    """An ANSWER as the POS understands it, to its message `number`. `field` names a field at fault.
+
+    `version` is the profile version in which the agent spoke: 1 has no place for a slip.
+    """
 
     number: int
     answer: Answer
     field: str = ""
+    version: int = PROFILE_VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A SHOW as the POS understands it; `number` is ours."""
+    """A SHOW as the POS understands it; `number` is ours, `version` as in `Told`."""
 
     number: int
     notice: Notice
+    version: int = PROFILE_VERSION
 
 
-def write_answer(number: int, answer: Answer, encoding: str) -> bytes:
-    """The ANSWER to message `number`. Candidates that do not fit are left out from the end."""
+def write_answer(number: int, answer: Answer, encoding: str, version: int = PROFILE_VERSION) -> bytes:
+    """The ANSWER to message `number`, for a POS of this profile version.
+
+    What does not fit is left out from the end: candidates first, then lines of the slip.
+    """
     values = {
         "outcome": answer.outcome,
         "reason": presentable(answer.reason, 40),
@@ -96,16 +114,25 @@ def write_answer(number: int, answer: Answer, encoding: str) -> bytes:
         "text": presentable(answer.text, 120),
     }
     rows = [_candidate_values(candidate) for candidate in answer.candidates[: ANSWER.most_rows]]
+    slip = _slip_rows(answer.slip, encoding, version)
     while True:
-        framed = write(ANSWER, number, values | {"candidates": str(len(rows))}, rows, encoding)
+        counted = values | {"candidates": str(len(rows))}
+        framed = write(ANSWER, number, counted, rows, encoding, slip)
         if isinstance(framed, bytes):
             return framed
         assert framed.code == "MESSAGE_TOO_LONG", framed
-        assert rows, "the fields before the candidates always fit"
-        rows.pop()
+        shortened = rows or slip
+        assert shortened, "the fields before the candidates always fit"
+        shortened.pop()
 
 
-def write_refusal(refusal: Refusal, encoding: str, *, outcome: Outcome = Outcome.REFUSED) -> bytes:
+def write_refusal(
+    refusal: Refusal,
+    encoding: str,
+    version: int = PROFILE_VERSION,
+    *,
+    outcome: Outcome = Outcome.REFUSED,
+) -> bytes:
     """The ANSWER to a message that this link itself turns down."""
     values = {
         "outcome": outcome,
@@ -115,13 +142,13 @@ def write_refusal(refusal: Refusal, encoding: str, *, outcome: Outcome = Outcome
         "text": refusal.remedy,
         "candidates": "0",
     }
-    framed = write(ANSWER, refusal.number, values, (), encoding)
+    framed = write(ANSWER, refusal.number, values, (), encoding, _slip_rows((), encoding, version))
     assert isinstance(framed, bytes), framed
     return framed
 
 
-def write_show(number: int, notice: Notice, encoding: str) -> bytes:
-    """The SHOW of this notice, numbered on our side."""
+def write_show(number: int, notice: Notice, encoding: str, version: int = PROFILE_VERSION) -> bytes:
+    """The SHOW of this notice, numbered on our side, for a POS of this profile version."""
     values = {
         "pos_sale_id": presentable(notice.pos_sale_id, 40),
         "point": presentable(notice.point, 16),
@@ -131,14 +158,16 @@ def write_show(number: int, notice: Notice, encoding: str) -> bytes:
         "standing": _standing(notice.provisional),
         "text": presentable(notice.text, 120),
     }
-    framed = write(SHOW, number, values, (), encoding)
+    framed = write(SHOW, number, values, (), encoding, _slip_rows(notice.slip, encoding, version))
     assert isinstance(framed, bytes), framed
     return framed
 
 
-def read_reply(raw: Sequence[bytes], register: str, encoding: str) -> Told | Shown | Refusal:
-    """What the agent says, as the POS `register` understands it."""
-    parsed = read(raw, REPLIES, encoding)
+def read_reply(
+    raw: Sequence[bytes], register: str, encoding: str, version: int = PROFILE_VERSION
+) -> Told | Shown | Refusal:
+    """What the agent says, as the POS `register` understands it, which is of this profile version."""
+    parsed = read(raw, REPLIES_1 if version == 1 else REPLIES, encoding)
     if isinstance(parsed, Refusal):
         return parsed
     return _told(parsed) if parsed.kind == "ANSWER" else _shown(parsed, register)
@@ -153,6 +182,21 @@ def _candidate_values(candidate: Candidate) -> dict[str, str]:
         "amount_fen": str(candidate.amount_fen),
         "ended_ago_s": str(min(max(candidate.ended_ago_s, 0), _LONGEST_AGO_S)),
     }
+
+
+def _slip_rows(slip: Sequence[str], encoding: str, version: int) -> list[dict[str, str]] | None:
+    """The lines as rows; None for a POS whose profile has no slip."""
+    if version == 1:
+        return None
+    return [{"line": printable(line, _COLUMNS, encoding)} for line in slip[: _SLIP.most_rows]]
+
+
+def _read_slip(message: Parsed) -> tuple[str, ...]:
+    return tuple(row["line"] for row in message.later_rows or ())
+
+
+def _version(message: Parsed) -> int:
+    return 1 if message.later_rows is None else PROFILE_VERSION
 
 
 def _told(message: Parsed) -> Told:
@@ -179,8 +223,9 @@ def _told(message: Parsed) -> Told:
             for row in message.rows
         ),
         text=found["text"],
+        slip=_read_slip(message),
     )
-    return Told(message.number, answer, found["field"])
+    return Told(message.number, answer, found["field"], _version(message))
 
 
 def _shown(message: Parsed, register: str) -> Shown:
@@ -194,8 +239,9 @@ def _shown(message: Parsed, register: str) -> Shown:
         balance_as_of_ms=int(found["balance_as_of_ms"]),
         provisional=found["standing"] == _standing(True),
         text=found["text"],
+        slip=_read_slip(message),
     )
-    return Shown(message.number, notice)
+    return Shown(message.number, notice, _version(message))
 
 
 def _figure(value: int | None) -> str:

@@ -17,9 +17,7 @@ from drivers.events import (
     SalePaid,
     SaleRefunded,
 )
-from drivers.pos_link.fields import Layout, Parsed, Refusal, digits, one_of, read, text, write
-
-PROFILE_VERSION = 1
+from drivers.pos_link.fields import VERSIONS, Layout, Parsed, Refusal, digits, one_of, read, text, write
 
 _KINDS = tuple(CredentialKind)
 _SALE = text("pos_sale_id", 40)
@@ -52,7 +50,10 @@ REQUESTS = {
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The POS has started. `start` differs from that of its start before."""
+    """The POS has started, or asks for its profile version again.
+
+    `start` differs from that of its start before.
+    """
 
     register: str
     version: int
@@ -90,9 +91,10 @@ def _hello(message: Parsed, register: str) -> Hello | Refusal:
     found = message.values
     if found["register"] != register:
         return Refusal("WRONG_REGISTER", "register")
-    if int(found["version"]) != PROFILE_VERSION:
+    version = int(found["version"])
+    if version not in VERSIONS:
         return Refusal("WRONG_VERSION", "version")
-    return Hello(register, PROFILE_VERSION, found["start"])
+    return Hello(register, version, found["start"])
 
 
 def _presented(message: Parsed, register: str) -> MemberPresented:

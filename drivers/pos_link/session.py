@@ -21,7 +21,7 @@ from drivers.events import (
     PosRequest,
 )
 from drivers.pos_link.codec import FS
-from drivers.pos_link.fields import LAST_NUMBER, Refusal
+from drivers.pos_link.fields import LAST_NUMBER, VERSIONS, Refusal
 from drivers.pos_link.link import Delivery, Link
 from drivers.pos_link.options import PosLinkOptions
 from drivers.pos_link.replies import STORED, write_answer, write_refusal, write_show
@@ -52,6 +52,7 @@ class PosLinkSession:
         self._address = address
         self._register = options.register_id
         self._encoding = options.encoding
+        self._version = VERSIONS[0]
         self._link = Link(wins=False, wait_ms=WAIT_MS)
         self._counters: Counter[str] = Counter()
         self._start = ""
@@ -99,7 +100,7 @@ class PosLinkSession:
             self._counters["SHOW_DROPPED"] += 1
             return
         self._last_show = self._last_show % LAST_NUMBER + 1
-        self._notices.append(write_show(self._last_show, notice, self._encoding))
+        self._notices.append(write_show(self._last_show, notice, self._encoding, self._version))
         self._speak(now)
 
     def bytes_to_send(self, now: Monotonic) -> bytes:
@@ -145,11 +146,13 @@ class PosLinkSession:
 
     def _greet(self, number: int, hello: Hello) -> None:
         self._mistaken = None
+        self._version = hello.version
         if hello.start != self._start:
             self._start = hello.start
             self._forget_answers()
         self._counters["HELLO"] += 1
-        self._queue_answer(write_answer(number, Answer(Outcome.DONE, durable=True), self._encoding))
+        welcome = Answer(Outcome.DONE, durable=True)
+        self._queue_answer(write_answer(number, welcome, self._encoding, self._version))
 
     def _forget_answers(self) -> None:
         """The POS may number from 1 again: no answer from before may meet a new message of that number."""
@@ -176,15 +179,15 @@ class PosLinkSession:
 
     def _turn_down(self, refusal: Refusal, outcome: Outcome = Outcome.REFUSED) -> None:
         self._counters[refusal.code] += 1
-        self._queue_answer(write_refusal(refusal, self._encoding, outcome=outcome))
+        self._queue_answer(write_refusal(refusal, self._encoding, self._version, outcome=outcome))
 
     def _put_in_words(self, asked: _Asked, answer: Answer) -> bytes:
         """The ANSWER for the wire, remembered if it is final. What is not durable is told as not kept."""
         if answer.outcome in STORED and not answer.durable:
             self._counters["NOT_DURABLE"] += 1
             refusal = Refusal("NOT_DURABLE", "", asked.number)
-            return write_refusal(refusal, self._encoding, outcome=Outcome.UNAVAILABLE)
-        framed = write_answer(asked.number, answer, self._encoding)
+            return write_refusal(refusal, self._encoding, self._version, outcome=Outcome.UNAVAILABLE)
+        framed = write_answer(asked.number, answer, self._encoding, self._version)
         if answer.outcome is not Outcome.UNAVAILABLE:
             self._told[asked] = framed
             if len(self._told) > REMEMBERED_ANSWERS:

@@ -3,6 +3,9 @@
 It writes every request into a journal before it is sent and strikes it out when its answer has come;
 journal, message numbers, answers and what was shown survive a power cut. Lost with the power are the
 turn on the line, half-heard frames and the wait for an answer: the open request is sent once more.
+
+It greets in its profile version, and goes back to version 1 where the agent knows no other. An agent
+that restarted speaks version 1 until it is greeted, so an answer without room for a slip is a reason to.
 """
 
 from collections import Counter, deque
@@ -22,11 +25,11 @@ from drivers.events import (
     SalePaid,
     SaleRefunded,
 )
-from drivers.pos_link.fields import LAST_NUMBER, Refusal
+from drivers.pos_link.fields import LAST_NUMBER, PROFILE_VERSION, Refusal
 from drivers.pos_link.link import Delivery, Link
 from drivers.pos_link.options import PosLinkOptions
 from drivers.pos_link.replies import Shown, Told, read_reply
-from drivers.pos_link.requests import PROFILE_VERSION, Hello, write_request
+from drivers.pos_link.requests import Hello, write_request
 
 WAIT_MS = 2000
 """How long an ENQ or a message of the POS waits for its ACK (NOTES.md, "Turns")."""
@@ -43,16 +46,20 @@ class _Entry:
 
 
 class PosSimulator:
-    """A POS with one open request at a time. Each verb returns its message number, the key of `told`."""
+    """A POS with one open request at a time. Each verb returns its message number, the key of `told`.
 
-    def __init__(self, options: PosLinkOptions) -> None:
+    `version` is the newest profile version that this POS knows.
+    """
+
+    def __init__(self, options: PosLinkOptions, version: int = PROFILE_VERSION) -> None:
         self.asked: dict[int, PosRequest] = {}
         self.told: dict[int, Told] = {}
-        """The answer to each message number that needs no repeat."""
+        """The answer to each message number that needs no repeat; its slip is what the printer printed."""
         self.shown: list[Notice] = []
         self.counters: Counter[str] = Counter()
         self._register = options.register_id
         self._encoding = options.encoding
+        self._knows_version = self._version = version
         self._journal: deque[_Entry] = deque()
         self._last_number = 0
         self._starts = 0
@@ -60,7 +67,7 @@ class PosSimulator:
         self._link = Link(wins=True, wait_ms=WAIT_MS)
         self._on_line: int | None = None
         self._wait_until: Monotonic | None = None
-        self._greet()
+        self._start_anew()
 
     def present(self, point: str, credential: Credential) -> int:
         """A member shows a credential for a fuelling point."""
@@ -98,7 +105,7 @@ class PosSimulator:
 
     def receive(self, data: bytes, now: Monotonic) -> None:
         for fields in self._link.receive(data, now):
-            reply = read_reply(fields, self._register, self._encoding)
+            reply = read_reply(fields, self._register, self._encoding, self._knows_version)
             match reply:
                 case Refusal(code):
                     self.counters[code] += 1
@@ -127,18 +134,22 @@ class PosSimulator:
         """Off and on again: see the module docstring for what is lost. The POS greets anew."""
         self._link.reset()
         self._on_line = self._wait_until = None
-        self._greet()
+        self._version = self._knows_version
+        self._start_anew()
 
     def link_counters(self) -> Mapping[str, int]:
         """What the link layer of the POS counted."""
         return self._link.counters
 
+    def _start_anew(self) -> None:
+        self._starts += 1
+        self._greet()
+
     def _greet(self) -> None:
         """HELLO goes first, in place of one that was not answered yet."""
-        self._starts += 1
         if self._journal and self._journal[0].is_hello:
             self._journal.popleft()
-        hello = Hello(self._register, PROFILE_VERSION, str(self._starts))
+        hello = Hello(self._register, self._version, str(self._starts))
         self._journal.appendleft(self._enter(hello))
 
     def _ask(self, request: PosRequest) -> int:
@@ -162,10 +173,22 @@ class PosSimulator:
             self._wait_until = Monotonic(now + AGAIN_MS)
         else:
             self.told[told.number] = told
-            self._journal.popleft()
+            was_hello = self._journal.popleft().is_hello
             self._wait_until = None
+            if not was_hello:
+                self._greet_if_forgotten(told.version)
+            elif told.answer.reason == "WRONG_VERSION" and self._version > 1:
+                self._version = 1
+                self._greet()
+
+    def _greet_if_forgotten(self, spoken_version: int) -> None:
+        """The agent restarted if it speaks an older version than it was greeted in."""
+        if spoken_version < self._version:
+            self._greet()
 
     def _hear_show(self, shown: Shown) -> None:
+        if not self._journal:
+            self._greet_if_forgotten(shown.version)
         if shown == self._last_shown:
             self.counters["REPEATED_SHOW"] += 1
             return

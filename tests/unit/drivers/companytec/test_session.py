@@ -306,6 +306,14 @@ def test_decimals_of_the_site_override_the_code(
     assert (fuelling.volume_step_ml, fuelling.amount_step_fen) == steps
 
 
+@pytest.mark.parametrize(("decimals", "step_ml"), [(3, 1), (2, 10), (1, 100), (0, 1_000)])
+def test_the_step_of_the_totalizer_is_that_of_its_decimals(decimals: int, step_ml: int) -> None:
+    desk = _running(totalizer_decimals=decimals)
+    desk.simulator.sell("04", 10_000, 7_770, 7_770)
+    desk.run(1_000)
+    assert desk.fuellings[0].totalizer_step_ml == step_ml
+
+
 @pytest.mark.parametrize("tags", ["short", "tag", "attendant_and_client"])
 def test_a_session_says_only_what_reads_and_steps(tags: str) -> None:
     desk = Desk(tags=tags)

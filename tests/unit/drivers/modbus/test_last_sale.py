@@ -53,6 +53,7 @@ def test_hand_made_registers_become_the_fuelling_they_hold() -> None:
             amount_step_fen=1,
             totalizer_after_ml=1_234_567_890,
             totalizer_modulus_ml=10_000_000_000,
+            totalizer_step_ml=1,
         )
     ]
 
@@ -69,6 +70,19 @@ def test_three_sales_two_of_them_equal(transport: str, order: str) -> None:
     assert all(fuelling.flags == () for fuelling in stage.fuellings())
     befores = [fuelling.totalizer_before_ml for fuelling in stage.fuellings()]
     assert befores == [0, 70_000, 140_000]
+
+
+@pytest.mark.parametrize(("total_decimals", "step_ml"), [(3, 1), (2, 10), (1, 100), (0, 1_000)])
+@pytest.mark.parametrize("of", [C5000, "ring-buffer"])
+def test_the_step_of_the_totalizer_is_that_of_its_decimals(
+    of: str, total_decimals: int, step_ml: int
+) -> None:
+    stage = Table(options(of, total_decimals=total_decimals))
+    stage.run(2_000)
+    stage.device.sell(70_000, 54_390, 7_770, stage.now, lasts_ms=1_500)
+    stage.run(4_000)
+    [fuelling] = stage.fuellings()
+    assert (fuelling.totalizer_step_ml, fuelling.volume_step_ml) == (step_ml, 1)
 
 
 def test_the_wrong_word_order_shows_as_totals_that_differ() -> None:

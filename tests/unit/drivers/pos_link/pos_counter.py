@@ -3,13 +3,15 @@
 from collections.abc import Callable
 
 from drivers.events import Answer, Credential, CredentialKind, DriverEvent, Monotonic, Outcome, PosRequest
+from drivers.pos_link.fields import PROFILE_VERSION
 from drivers.pos_link.options import PosLinkOptions
 from drivers.pos_link.session import PosLinkSession
 from drivers.pos_link.simulator import PosSimulator
 
 OPTIONS = PosLinkOptions(register_id="1")
 MEMBER = Credential(CredentialKind.CARD, "8801")
-DONE = Answer(Outcome.DONE, durable=True, points_minor=234, balance_minor=1734, text="积分已到账")
+SLIP = ("本次积分 2.34", "", "7K3Q9-ZDM2P-C")
+DONE = Answer(Outcome.DONE, durable=True, points_minor=234, balance_minor=1734, text="积分已到账", slip=SLIP)
 
 Spoil = Callable[[bytes], bytes]
 
@@ -17,9 +19,9 @@ Spoil = Callable[[bytes], bytes]
 class Counter:
     """`to_agent` and `to_pos` may spoil what travels; `answer` plays the till."""
 
-    def __init__(self, answer: Answer = DONE) -> None:
+    def __init__(self, answer: Answer = DONE, pos_version: int = PROFILE_VERSION) -> None:
         self.now = Monotonic(1_000_000)
-        self.pos = PosSimulator(OPTIONS)
+        self.pos = PosSimulator(OPTIONS, pos_version)
         self.session = PosLinkSession("pos-1", OPTIONS)
         self.answer = answer
         self.events: list[DriverEvent] = []

@@ -24,7 +24,7 @@ from drivers.pos_link.codec import Framer, Intact, frame
 from drivers.pos_link.replies import Shown, Told, read_reply
 from drivers.pos_link.requests import Hello, write_request
 from drivers.pos_link.session import SILENT_AFTER_MS, PosLinkSession
-from tests.unit.drivers.pos_link.pos_counter import DONE, MEMBER, OPTIONS
+from tests.unit.drivers.pos_link.pos_counter import DONE, MEMBER, OPTIONS, SLIP
 
 ENQ, ACK, EOT = b"\x05", b"\x06", b"\x04"
 REFUND = SaleRefunded("1", "R1", "A1", 400)
@@ -34,7 +34,7 @@ UNAVAILABLE = Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL", tex
 class Desk:
     """Plays the POS by hand: says messages, hears replies, and lets the test confirm when it likes."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: int | None = 2) -> None:
         self.session = PosLinkSession("pos-1", OPTIONS)
         self.now = Monotonic(1_000)
         self.session.handle_timer(self.now)
@@ -42,6 +42,9 @@ class Desk:
         self.feed(ACK)
         assert self.session.bytes_to_send(self.now) == EOT
         assert self.session.next_event() == DeviceBack("pos-1")
+        if version is not None:
+            self.say(1, Hello("1", version, "first"))
+            assert summary(self.hear()) == [(1, Outcome.DONE, "")]
 
     def feed(self, data: bytes) -> None:
         self.session.receive(data, self.now)
@@ -174,6 +177,58 @@ def test_a_refusal_of_the_till_is_final_durable_or_not() -> None:
     assert summary(desk.hear()) == [(2, Outcome.REFUSED, "SALE_UNKNOWN")]
 
 
+def test_a_pos_is_told_its_slip_only_in_the_version_that_it_greeted_with() -> None:
+    notice = Notice("1", "A1", "3", 234, 1_734, 1_764_000_000_000, True, "积分已到账", SLIP)
+    heard = {}
+    for version in (None, 1, 2):
+        desk = Desk(version)
+        desk.say(2, REFUND)
+        desk.confirm()
+        desk.session.tell(notice, desk.now)
+        told, shown = desk.hear()
+        assert isinstance(told, Told)
+        assert isinstance(shown, Shown)
+        heard[version] = (told.version, told.answer.slip, shown.version, shown.notice.slip)
+        assert told.answer == replace(DONE, slip=told.answer.slip)
+        assert shown.notice == replace(notice, slip=shown.notice.slip)
+    assert heard == {None: (1, (), 1, ()), 1: (1, (), 1, ()), 2: (2, SLIP, 2, SLIP)}
+
+
+def test_every_kind_of_answer_is_written_in_the_version_of_the_greeting() -> None:
+    for version in (1, 2):
+        desk = Desk(version)
+        desk.say(2, REFUND)
+        desk.say(3, CandidateChosen("1", "A1", "f"))
+        desk.say_raw(frame((b"REFUND", b"4")))
+        desk.confirm(replace(DONE, durable=False))
+        spoken = [t.version for t in desk.hear() if isinstance(t, Told)]
+        assert spoken == [version] * 3
+
+
+def test_greeted_again_in_another_version_it_speaks_that_and_still_knows_its_answers() -> None:
+    desk = Desk(1)
+    desk.say(2, REFUND)
+    desk.confirm()
+    desk.hear()
+    desk.say(3, Hello("1", 2, "first"))
+    desk.say(2, REFUND)
+    desk.say(4, CandidateChosen("1", "A1", "f"))
+    desk.confirm()
+    told = [(t.number, t.version) for t in desk.hear() if isinstance(t, Told)]
+    assert told == [(3, 2), (2, 1), (4, 2)]
+
+
+def test_a_refused_greeting_leaves_the_version_as_it_was() -> None:
+    desk = Desk(2)
+    desk.say_raw(frame((b"HELLO", b"2", b"1", b"3", b"first")))
+    desk.say(3, REFUND)
+    desk.confirm()
+    refused, told = desk.hear()
+    assert isinstance(refused, Told)
+    assert (refused.answer.outcome, refused.answer.reason) == (Outcome.REFUSED, "WRONG_VERSION")
+    assert told == Told(3, DONE)
+
+
 def test_a_second_request_meanwhile_is_told_to_wait() -> None:
     desk = Desk()
     desk.say(2, REFUND)
@@ -217,22 +272,22 @@ def test_a_message_that_cannot_be_read_is_refused_by_name(
 
 def test_hello_is_answered_by_the_link_itself() -> None:
     desk = Desk()
-    desk.say(1, Hello("1", 1, "a"))
+    desk.say(1, Hello("1", 2, "a"))
     assert desk.session.next_event() is None
     assert summary(desk.hear()) == [(1, Outcome.DONE, "")]
 
 
 def test_a_new_start_forgets_the_answers_of_before_and_a_repeated_hello_does_not() -> None:
     desk = Desk()
-    desk.say(1, Hello("1", 1, "a"))
+    desk.say(1, Hello("1", 2, "a"))
     desk.say(2, REFUND)
     desk.confirm()
     desk.hear()
-    desk.say(1, Hello("1", 1, "a"))
+    desk.say(1, Hello("1", 2, "a"))
     desk.say(2, REFUND)
     assert desk.session.next_event() is None
     desk.hear()
-    desk.say(1, Hello("1", 1, "b"))
+    desk.say(1, Hello("1", 2, "b"))
     desk.say(2, REFUND)
     assert desk.session.next_event() == REFUND
 
@@ -242,7 +297,7 @@ def test_after_a_new_start_no_answer_of_before_meets_a_new_message_of_its_number
     desk.say(2, REFUND)
     old = desk.session.next_event()
     assert old is not None
-    desk.say(1, Hello("1", 1, "b"))
+    desk.say(1, Hello("1", 2, "b"))
     desk.hear()
     desk.session.confirm(old, DONE, desk.now)
     assert desk.hear() == []
@@ -256,7 +311,7 @@ def test_an_answer_on_its_way_is_withdrawn_by_a_new_start() -> None:
     desk.say(2, REFUND)
     desk.confirm()
     assert desk.session.bytes_to_send(desk.now) == ENQ
-    desk.say(1, Hello("1", 1, "b"))
+    desk.say(1, Hello("1", 2, "b"))
     assert summary(desk.hear()) == [(1, Outcome.DONE, "")]
 
 
@@ -265,7 +320,7 @@ def test_a_journaled_request_repeated_after_a_new_start_gets_the_answer_that_was
     desk.say(2, REFUND)
     event = desk.session.next_event()
     assert event is not None
-    desk.say(1, Hello("1", 1, "b"))
+    desk.say(1, Hello("1", 2, "b"))
     desk.hear()
     desk.say(2, REFUND)
     assert desk.session.next_event() is None
@@ -275,12 +330,12 @@ def test_a_journaled_request_repeated_after_a_new_start_gets_the_answer_that_was
 
 def test_a_wrong_register_books_nothing_until_the_right_one_greets() -> None:
     desk = Desk()
-    desk.say(1, Hello("2", 1, "a"))
+    desk.say(1, Hello("2", 2, "a"))
     assert summary(desk.hear()) == [(1, Outcome.REFUSED, "WRONG_REGISTER")]
     desk.say(2, REFUND)
     assert desk.session.next_event() is None
     assert summary(desk.hear()) == [(2, Outcome.UNAVAILABLE, "WRONG_REGISTER")]
-    desk.say(3, Hello("1", 1, "b"))
+    desk.say(3, Hello("1", 2, "b"))
     desk.say(2, REFUND)
     assert desk.session.next_event() == REFUND
 

@@ -1,5 +1,6 @@
 """Unit: do the simulated POS and our session agree on one request and one answer, whatever gets lost?"""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,11 +21,15 @@ from drivers.events import (
     SalePaid,
     SaleRefunded,
 )
-from drivers.pos_link.replies import write_answer
+from drivers.pos_link.fields import Refusal
+from drivers.pos_link.options import PosLinkOptions
+from drivers.pos_link.replies import write_answer, write_refusal
 from drivers.pos_link.session import PosLinkSession
-from tests.unit.drivers.pos_link.pos_counter import DONE, MEMBER, OPTIONS, Counter, once
+from drivers.pos_link.simulator import PosSimulator
+from tests.unit.drivers.pos_link.pos_counter import DONE, MEMBER, OPTIONS, SLIP, Counter, once
 
 ACK = b"\x06"
+NOTICE = Notice("1", "A1", "3", 234, 1_734, 1_764_000_000_000, True, "积分已到账", SLIP)
 GUM = (BasketLine("口香糖", 1_000, 400),)
 
 
@@ -125,7 +130,7 @@ def test_the_agent_restarts_before_the_answer_and_the_till_hears_the_same_reques
     counter.answer = replace(DONE, outcome=Outcome.REPEATED)
     counter.run(20_000)
     assert counter.requests == [SalePaid("1", "A1", "3", 23_405, "现金")] * 2
-    assert counter.pos.told[number].answer == counter.answer
+    assert counter.pos.told[number].answer == replace(counter.answer, slip=())  # not greeted again yet
 
 
 def test_a_power_cut_at_the_pos_keeps_journal_numbers_and_answers() -> None:
@@ -160,14 +165,76 @@ def test_two_power_cuts_in_a_row_leave_one_greeting() -> None:
 def test_a_notice_whose_ack_was_lost_is_shown_once() -> None:
     counter = Counter()
     counter.run(100)
-    notice = Notice("1", "A1", "3", 234, 1_734, 1_764_000_000_000, True, "积分已到账")
     acks = iter([False, True])
     counter.to_agent = once(lambda data: data == ACK and next(acks))
-    counter.session.tell(notice, counter.now)
+    counter.session.tell(NOTICE, counter.now)
     counter.run(10_000)
-    assert counter.pos.shown == [notice]
+    assert counter.pos.shown == [NOTICE]
     assert counter.pos.counters["REPEATED_SHOW"] == 1
     assert "SHOW_DROPPED" not in counter.session.counters()
+
+
+def test_a_pos_of_version_1_is_served_and_told_everything_but_the_slip() -> None:
+    counter = Counter(pos_version=1)
+    number = counter.pos.pay("A1", "3", 23_405, "现金")
+    counter.run(100)
+    counter.session.tell(NOTICE, counter.now)
+    counter.run(1_000)
+    assert counter.pos.told[number].answer == replace(DONE, slip=())
+    assert counter.pos.shown == [replace(NOTICE, slip=())]
+    assert counter.pos.counters == {}
+    assert counter.session.counters()["HELLO"] == 1
+
+
+def test_a_new_pos_falls_back_where_the_agent_knows_only_version_1() -> None:
+    pos = PosSimulator(OPTIONS)
+    number = pos.pay("A1", "3", 1, "现金")
+    greetings = []
+    for serial, reply in (
+        (1, write_refusal(Refusal("WRONG_VERSION", "version", 1), "gb18030", version=1)),
+        (3, write_answer(3, Answer(Outcome.DONE, durable=True), "gb18030", version=1)),
+        (number, write_answer(number, DONE, "gb18030", version=1)),
+    ):
+        said = b""
+        for heard in (b"", ACK, ACK):
+            pos.receive(heard, Monotonic(0))
+            said += pos.bytes_to_send(Monotonic(0))
+        greetings += re.findall(rb"HELLO\x1c[0-9]+\x1c1\x1c([12])\x1c(1)\x1c", said)
+        pos.receive(b"\x05" + reply, Monotonic(serial))
+        pos.bytes_to_send(Monotonic(serial))
+    assert greetings == [(b"2", b"1"), (b"1", b"1")]  # the same start: nothing is to be forgotten
+    assert pos.told[number].answer == replace(DONE, slip=())
+    assert pos.next_timer() is None  # an answer without a slip is what it now expects
+
+
+@pytest.mark.parametrize("by", ["answer", "show"])
+def test_an_agent_that_restarted_is_greeted_again_and_then_prints_slips(by: str) -> None:
+    counter = Counter()
+    counter.run(100)
+    counter.session = PosLinkSession("pos-1", OPTIONS)
+    if by == "answer":
+        lost = counter.pos.pay("A1", "3", 23_405, "现金")
+        counter.run(1_000)
+        assert counter.pos.told[lost].answer == replace(DONE, slip=())
+    else:
+        counter.session.tell(NOTICE, counter.now)
+        counter.run(1_000)
+        assert counter.pos.shown == [replace(NOTICE, slip=())]
+    number = counter.pos.pay("A2", "3", 23_405, "现金")
+    counter.run(1_000)
+    assert counter.pos.told[number].answer == DONE
+    assert counter.session.counters()["HELLO"] == 1
+
+
+def test_a_pos_with_a_wrong_register_does_not_greet_without_end() -> None:
+    counter = Counter()
+    counter.session = PosLinkSession("pos-1", PosLinkOptions(register_id="2"))
+    counter.pos.pay("A1", "3", 1, "现金")
+    counter.run(30_000)
+    assert counter.session.counters()["WRONG_REGISTER"] <= 8  # once, and every try of the sale
+    assert counter.requests == []
+    assert counter.pos.told[1].answer.reason == "WRONG_REGISTER"
+    assert 1 + counter.pos.counters["UNAVAILABLE"] == counter.session.counters()["WRONG_REGISTER"]
 
 
 def test_a_request_made_while_the_line_is_dead_is_answered_when_it_lives_again() -> None:
