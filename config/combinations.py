@@ -19,6 +19,7 @@ def combination_problems(settings: Settings, source: str) -> list[Problem]:
         _names_twice,
         _wires,
         _nozzles,
+        _draws,
     )
     return [
         Problem("COMBINATION_IMPOSSIBLE", source, key, reason, remedy)
@@ -85,6 +86,15 @@ def _nozzles(settings: Settings) -> Iterator[tuple[str, str, str]]:
                 yield f"{path}.device", f'no device has the key "{nozzle.device}"', remedy
             claims.append((path, (nozzle.device, nozzle.nozzle)))
     yield from _twice("nozzles of one device", claims)
+
+
+def _draws(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    tenders = [
+        ("test_tenders", settings.binding.test_tenders),
+        ("return_tenders", settings.binding.return_tenders),
+    ]
+    said = ((f"binding.{key}.{i}", tender) for key, words in tenders for i, tender in enumerate(words, 1))
+    yield from _twice("tenders of draws", said)
 
 
 def _twice(what: str, entries: Iterable[Entry]) -> Iterator[tuple[str, str, str]]:

@@ -21,6 +21,7 @@ KEY_BYTES = 32
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _STATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,15}")
 _SOCKET_PATH_BYTES_MAX = 107  # sockaddr_un.sun_path holds 108 with its final zero
 _NO_TOPIC_LEVEL = "all"  # the topic fs/v1/all/# belongs to every station
 
@@ -54,6 +55,12 @@ def _text(text: str) -> str:
     if not text.strip() or text != text.strip() or not text.isprintable():
         raise refused("is empty, or has spaces around it or unprintable characters", "write it plainly")
     return text
+
+
+def _region(code: str) -> str:
+    if code and not _REGION.fullmatch(code):
+        raise refused("is no code of a region", 'write it as the rules do, such as "530100", or leave it out')
+    return code
 
 
 def _timezone(name: str) -> str:
@@ -155,6 +162,8 @@ def _secret_key(value: object) -> object:
 Name = Annotated[str, AfterValidator(_name)]
 StationId = Annotated[str, AfterValidator(_station_id)]
 Text = Annotated[str, Field(max_length=64), AfterValidator(_text)]
+Tender = Annotated[str, Field(max_length=20), AfterValidator(_text)]
+Region = Annotated[str, AfterValidator(_region)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 AbsolutePath = Annotated[Path, Field(strict=False), AfterValidator(_absolute)]
 SocketPath = Annotated[Path, Field(strict=False), AfterValidator(_socket_path)]

@@ -17,9 +17,11 @@ from config.fields import (
     Name,
     Port,
     PublicKey,
+    Region,
     SecretKey,
     SocketPath,
     StationId,
+    Tender,
     Text,
     Timezone,
     decode_key,
@@ -45,6 +47,10 @@ class Station(Table):
     timezone: Timezone = Field(
         description="the programme's time zone; business days and happy hours are counted in it",
         examples=["Asia/Shanghai"],
+    )
+    region: Region = Field(
+        default="",
+        description="administrative code by which the rules name regions where points do not age for a time",
     )
     state_dir: AbsolutePath = Field(
         default=Path("/var/lib/forecourt"), description="where the database and the station's key live"
@@ -110,6 +116,25 @@ class Binding(Table):
     late_identification_s: int = Field(
         default=1800, ge=0, le=86_400, description="time after payment in which a member may still be named"
     )
+    test_tenders: tuple[Tender, ...] = Field(
+        default=("test",),
+        strict=False,
+        description="tenders by which the till rings up a test draw: booked, and never given points",
+    )
+    return_tenders: tuple[Tender, ...] = Field(
+        default=("return-to-tank",),
+        strict=False,
+        description="tenders by which the till rings up fuel that went back into the tank: no points either",
+    )
+    largest_fill_l: int = Field(
+        default=1000, ge=1, le=100_000, description="a fuelling above this is flagged, never refused"
+    )
+    fills_a_day: int = Field(
+        default=6,
+        ge=1,
+        le=1000,
+        description="a member with more fuellings on one day is flagged, never refused",
+    )
 
 
 class Store(Table):
@@ -172,7 +197,9 @@ class Point(Table):
 
     id: Name = Field(description="the point's number as the till knows it", examples=["1"])
     award_on: Literal["payment", "fuelling"] = Field(
-        default="payment", description="give points when the till reports the payment, or when fuelling ends"
+        default="payment",
+        description="give points when the till reports the payment, or when fuelling ends, where "
+        "nothing tells a test draw from a sale",
     )
     nozzle: tuple[Nozzle, ...] = Field(min_length=1, strict=False, description="the hoses of this point")
 

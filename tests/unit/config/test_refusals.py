@@ -128,6 +128,21 @@ BAD_FILES: list[tuple[str, Callable[[], str], str, str]] = [
         "COMBINATION_IMPOSSIBLE",
         "line.2.name",
     ),
+    ("region with a space", _after("[station]", 'region = "53 01"'), "VALUE_WRONG", "station.region"),
+    (
+        "tender longer than the link's field",
+        _plus(f'[binding]\ntest_tenders = ["{"t" * 21}"]\n'),
+        "VALUE_WRONG",
+        "binding.test_tenders.1",
+    ),
+    ("no fill at all", _plus("[binding]\nlargest_fill_l = 0\n"), "VALUE_WRONG", "binding.largest_fill_l"),
+    ("no fill a day", _plus("[binding]\nfills_a_day = 0\n"), "VALUE_WRONG", "binding.fills_a_day"),
+    (
+        "one tender for both kinds of draw",
+        _plus('[binding]\nreturn_tenders = ["tank", "test"]\n'),
+        "COMBINATION_IMPOSSIBLE",
+        "binding.return_tenders.2",
+    ),
     ("same port", _plus(SECOND_LINE.replace("ttyS2", "ttyS1")), "COMBINATION_IMPOSSIBLE", "line.2.port"),
     (
         "same device key on two lines",
