@@ -48,10 +48,10 @@ class Till:
         self,
         open_store: Callable[[], Store],
         clock: Clock,
-        on_commit: Callable[[], None],
+        on_commit: Callable[[Store], None],
         on_broken: Callable[[BaseException], None],
     ) -> None:
-        """`on_commit` is called after every commit; `on_broken` must end the process."""
+        """`on_commit` is called after every commit, on the till's thread; `on_broken` ends the process."""
         self._open_store = open_store
         self._clock = clock
         self._on_commit = on_commit
@@ -106,7 +106,7 @@ class Till:
             self._commit(store, group)
             for request in group:
                 request.answered.set()
-            self._on_commit()
+            self._on_commit(store)
 
     def _waiting(self) -> list[_Request[object]]:
         waiting: list[_Request[object]] = []

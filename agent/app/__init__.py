@@ -9,11 +9,13 @@ from functools import partial
 from importlib.metadata import version
 
 from agent.app import standing
+from agent.app.audit import Audit
 from agent.app.chores import Chores, free_mib
 from agent.app.desk import Desk
 from agent.app.loading import load
 from agent.app.parts import (
     DATABASE,
+    HEADS,
     LOCK,
     STATION_KEY,
     Parts,
@@ -23,8 +25,10 @@ from agent.app.parts import (
     site_of,
     station_key,
 )
+from agent.app.safekeeping import Safekeeping
 from agent.clock import Clock, SystemClock, instant
 from agent.control import Control
+from agent.handlers import lifecycle
 from agent.handlers.apply_ack import apply_ack
 from agent.identity import jitter_source
 from agent.notify import Notifier
@@ -71,7 +75,9 @@ class Agent:
         self._rng = jitter_source()
         self._started_at_ms = self._clock.wall_ms()
         self._courier: CourierLoop | None = None
-        self._till = Till(self._open_store, self._clock, self._wake_courier, _leave_at_once)
+        self._mismatched = 0
+        self._safe = Safekeeping(self._state_dir / HEADS)
+        self._till = Till(self._open_store, self._clock, self._committed, _leave_at_once)
         self._desk = Desk(self._till, parts.site, self._clock, parts.pos_lines, self._post)
         self._lines = {
             line.name: Line(
@@ -115,12 +121,14 @@ class Agent:
         while not self._till.opened.wait(1) and till.is_alive():
             self._notifier.status("opening the database")
         courier = self._courier = self._open_courier(stop)
+        audit = Audit(self._state_dir / DATABASE, self._till, self._clock.monotonic_ms)
         workers = [
             *(Worker(f"line:{line.name}", line.run, _ticked(line)) for line in self._lines.values()),
             Worker("courier", lambda _: courier.run(), lambda: courier.ticked),
             Worker("control", self._control.run, lambda: self._control.ticked_ms),
+            Worker("audit", audit.run, lambda: audit.ticked),
         ]
-        chores = Chores(self._till, self._parts, self._clock.monotonic_ms)
+        chores = Chores(self._till, self._parts, self._clock.monotonic_ms, self._hq_age_ms, self._safe.sync)
         supervisor = Supervisor(
             workers, self._clock.monotonic_ms, self._probe, self._notifier.watchdog, chores.when_due
         )
@@ -130,6 +138,7 @@ class Agent:
             supervisor.run(stop)
         finally:
             self._notifier.stopping()
+            self._say_goodbye()
             till_stop.set()
             till.join(timeout=GOODBYE_S)
         log.info("STOPPED")
@@ -156,7 +165,10 @@ class Agent:
 
     def _open_store(self) -> Store:
         site = self._parts.site
-        return Store.open(self._state_dir / DATABASE, site.station, site.programme, instant(self._clock, 0))
+        at = instant(self._clock, 0)
+        store = Store.open(self._state_dir / DATABASE, site.station, site.programme, at)
+        self._safe.check(store, instant(self._clock, store.newest_at_ms()))
+        return store
 
     def _open_courier(self, stop: threading.Event) -> CourierLoop:
         hq = self._parts.settings.hq
@@ -179,9 +191,13 @@ class Agent:
             link_pace=LinkPace(keepalive_s=hq.keepalive_s),
         )
 
-    def _wake_courier(self) -> None:
+    def _committed(self, store: Store) -> None:
+        self._safe.keep(store)
         if self._courier is not None:
             self._courier.wake()
+
+    def _hq_age_ms(self) -> int | None:
+        return self._courier.status().hq_age_ms if self._courier else None
 
     def _post(self, line: str, notice: Notice) -> None:
         self._lines[line].post(notice)
@@ -189,8 +205,18 @@ class Agent:
     def _apply_ack(self, ack: Ack) -> None:
         try:
             self._till.submit(lambda tx, at: apply_ack(ack.stream, ack.seq, decode_head(ack.head), tx, at))
+            if ack.mismatched != self._mismatched:
+                self._till.submit(lambda tx, at: lifecycle.note_mismatches(ack.mismatched, tx, at))
+                self._mismatched = ack.mismatched
         except TillUnavailable:
             log.warning("ACK_POSTPONED")  # HQ says it again with the next one
+
+    def _say_goodbye(self) -> None:
+        """A run that ends without this was a crash."""
+        try:
+            self._till.submit(lambda tx, at: lifecycle.note_end(tx, at))
+        except TillUnavailable as unavailable:
+            log.warning("NO_GOODBYE", extra={"reason": unavailable.reason})
 
     def _probe(self) -> bool:
         """A no-op through the till: whether a sale would be booked now."""

@@ -1,4 +1,4 @@
-"""What has to be done now and then: sales that waited long enough, rows that HQ has, the free disk."""
+"""What has to be done now and then: what falls due or lapses, a day to close, rows that HQ has, the disk."""
 
 import logging
 import os
@@ -6,8 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.app.parts import Parts
+from agent.clock import Instant
+from agent.handlers import lifecycle
 from agent.handlers.apply_ack import prune
 from agent.handlers.bind_sale import let_lapse
+from agent.handlers.daily_close import close_days
+from agent.handlers.passing_days import pass_days
+from agent.store.database import Transaction
 from agent.till import Till, TillUnavailable
 from sync.outbox import STREAMS
 
@@ -16,16 +21,32 @@ log = logging.getLogger("forecourt.chores")
 EVERY_MS = 30_000
 """A sale lapses after half an hour and rows are kept for days: half a minute more is nothing to either."""
 DAY_MS = 86_400_000
+DARK_AFTER_MS = 600_000
+"""Headquarters is asked every minute: who has not answered for ten is not there."""
 
 
 class Chores:
-    """`when_due` is called every second and does something every `EVERY_MS`."""
+    """`when_due` is called every second and does something every `EVERY_MS`.
 
-    def __init__(self, till: Till, parts: Parts, monotonic_ms: Callable[[], int]) -> None:
+    `hq_age_ms` is the age of headquarters' last word, None if it was not heard since the start.
+    """
+
+    def __init__(
+        self,
+        till: Till,
+        parts: Parts,
+        monotonic_ms: Callable[[], int],
+        hq_age_ms: Callable[[], int | None],
+        sync_heads: Callable[[], None],
+    ) -> None:
         self._till = till
         self._parts = parts
         self._monotonic_ms = monotonic_ms
+        self._hq_age_ms = hq_age_ms
+        self._sync_heads = sync_heads
+        self._started_at_ms = monotonic_ms()
         self._due_at_ms = 0
+        self._was_dark: bool | None = None
 
     def when_due(self) -> None:
         now = self._monotonic_ms()
@@ -33,17 +54,39 @@ class Chores:
             return
         self._due_at_ms = now + EVERY_MS
         try:
-            self._do()
+            self._do(now)
         except TillUnavailable as unavailable:
             log.warning("CHORES_POSTPONED", extra={"reason": unavailable.reason})
 
-    def _do(self) -> None:
+    def _do(self, now: int) -> None:
         site, settings = self._parts.site, self._parts.settings
         self._till.submit(lambda tx, at: let_lapse(tx, site, at))
+        self._till.submit(lambda tx, at: lifecycle.advance(tx, site, at))
+        self._note_darkness(now)
+        self._till.submit(lambda tx, at: pass_days(tx, site, at))
+        self._till.submit(lambda tx, at: close_days(tx, at))
         for stream in STREAMS:
             self._prune(stream, settings.store.keep_acknowledged_days * DAY_MS)
+        self._till.submit(lambda tx, at: self._sync_heads())
         if free_mib(settings.station.state_dir) < settings.store.min_free_mib:
             self._till.submit(lambda tx, at: tx.alarms.count("DISK_LOW", "state directory", at.wall_ms))
+
+    def _note_darkness(self, now: int) -> None:
+        """When headquarters went away and came back: points that lapse meanwhile are honoured."""
+        age_ms = self._hq_age_ms()
+        silent_ms = now - self._started_at_ms if age_ms is None else age_ms
+        is_dark = silent_ms >= DARK_AFTER_MS
+        if is_dark == self._was_dark or (age_ms is None and not is_dark):
+            return
+
+        def note(tx: Transaction, at: Instant) -> None:
+            if is_dark:
+                tx.darkness.begin(at.wall_ms - silent_ms)
+            else:
+                tx.darkness.end(at.wall_ms)
+
+        self._till.submit(note)
+        self._was_dark = is_dark
 
     def _prune(self, stream: str, keep_ms: int) -> None:
         self._till.submit(lambda tx, at: prune(stream, keep_ms, tx, at))

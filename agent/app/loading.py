@@ -6,13 +6,16 @@ from functools import partial
 
 from agent.app.parts import Parts
 from agent.control import refusal
-from agent.handlers.adopt import adopt_bundle, adopt_members
+from agent.handlers.adopt_bundle import adopt_bundle
+from agent.handlers.adopt_coupons import adopt_coupons
+from agent.handlers.adopt_members import adopt_members
+from agent.handlers.adopt_rollout import adopt_rollout
 from agent.till import Till, TillUnavailable
 from sync.refusal import Refusal
 
 
 def load(request: Mapping[str, object], parts: Parts, till: Till) -> Mapping[str, object]:
-    """Take in a rule bundle or a member snapshot; `request["document"]` is its DSSE envelope in base64."""
+    """Take in a rule bundle, its rollout, members or coupons: the DSSE envelope in `document`, as base64."""
     from sync import signing  # its library is heavy, and needed at most a few times a day
 
     try:
@@ -22,8 +25,14 @@ def load(request: Mapping[str, object], parts: Parts, till: Till) -> Mapping[str
     threshold = parts.settings.hq.threshold
     trusted = partial(signing.open_document, document, trusted=parts.hq_keys, threshold=threshold)
     adopt, payload = adopt_bundle, trusted(signing.BUNDLE_TYPE)
-    if isinstance(payload, Refusal) and payload.reason == "DOCUMENT_TYPE":
-        adopt, payload = adopt_members, trusted(signing.MEMBERS_TYPE)
+    others = (
+        (adopt_members, signing.MEMBERS_TYPE),
+        (adopt_rollout, signing.ROLLOUT_TYPE),
+        (adopt_coupons, signing.COUPONS_TYPE),
+    )
+    for adopt_other, payload_type in others:
+        if isinstance(payload, Refusal) and payload.reason == "DOCUMENT_TYPE":
+            adopt, payload = adopt_other, trusted(payload_type)
     if isinstance(payload, Refusal):
         return refusal(payload.reason, f"{payload.detail}; {payload.remedy}")
     verified, site = payload, parts.site

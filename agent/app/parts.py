@@ -17,7 +17,7 @@ from sync.keys import PublicKey, SigningKey, read_key
 from sync.refusal import Refusal
 from sync.tls import BrokerAddress, parse_broker
 
-DATABASE, STATION_KEY, LOCK = "station.db", "station.key", "agent.lock"
+DATABASE, HEADS, STATION_KEY, LOCK = "station.db", "station.heads", "station.key", "agent.lock"
 """Files of the state directory."""
 
 
@@ -100,7 +100,12 @@ def site_of(settings: Settings) -> Site:
             fuelling_max_age_ms=binding.fuelling_max_age_s * 1000,
             presentation_ms=binding.presentation_s * 1000,
             late_identification_ms=binding.late_identification_s * 1000,
+            largest_fill_ml=binding.largest_fill_l * 1000,
+            fills_a_day=binding.fills_a_day,
         ),
+        test_tenders=frozenset(binding.test_tenders),
+        return_tenders=frozenset(binding.return_tenders),
+        region=settings.station.region,
     )
 
 

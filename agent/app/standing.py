@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent.clock import Clock
 from agent.store import reading
+from agent.store.condition import condition
 from drivers.line import LineStatus
 from sync.connection import CourierStatus, Vitals
 from sync.envelope import encode_head
@@ -39,7 +40,7 @@ def road_standing(road: CourierStatus | None) -> dict[str, object] | None:
 
 def books_standing(database: Path, wall_ms: int) -> dict[str, object]:
     with closing(reading.connect(database)) as connection:
-        return reading.summary(connection, wall_ms)
+        return {**reading.summary(connection, wall_ms), **condition(connection)}
 
 
 def vitals(database: Path, clock: Clock) -> Vitals:

@@ -17,6 +17,7 @@ COMMANDS = MappingProxyType(
         "load": "agent.cli.load:load",
         "device": "agent.cli.device:app",
         "sale": "agent.cli.sale:app",
+        "member": "agent.cli.member:app",
         "rules": "agent.cli.rules:app",
         "outbox": "agent.cli.outbox:app",
         "store": "agent.cli.store:app",

@@ -135,6 +135,7 @@ def reconciliation(held: "Reconciliation") -> dict[str, int]:
 
     return {
         "facts": held.items("fuelling", "basket"),
+        "gaps": held.items("gap"),
         "awards": held.items("award"),
         "claims": held.items("claim"),
         "refunds": held.items("refund"),

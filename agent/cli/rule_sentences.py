@@ -1,138 +1,174 @@
-"""A rule bundle in plain English, one sentence per rule: what a manager can check against the poster."""
+"""A rule bundle in plain English, one sentence per rule: what a manager can check against the poster.
+
+Every rule has a key that stays the same when its numbers change, so that two bundles can be compared
+sentence by sentence (`rule_changes.py`). Two rules that differ have different sentences.
+"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
 
-from agent.points.conditions import BirthdayDays, Hours, Window
-from agent.points.explanation import decimal_text, points_text
+from agent.cli.rule_words import (
+    any_of,
+    clock,
+    count,
+    litres,
+    ordinal,
+    points,
+    trimmed,
+    who_and_when,
+    yuan,
+)
+from agent.cli.term_sentences import term_sentence, terms
 from agent.points.rules import Bundle
-from agent.points.ruleset import ONE_BP, BaseRule, Cap, Modifier, Ruleset
-from agent.points.terms import Expiry, Redemption
+from agent.points.ruleset import ONE_BP, BaseRule, Bonus, Cap, Issue, Modifier, Ruleset, SaleConditions
 
-_DAYS = ("", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_COMBINED = {
+_COMBINED: Final = {
     "best": "only the best of them counts",
     "sum_of_extras": "their extras are added",
     "product": "they multiply each other",
 }
-_ROUNDED = {"floor": "down", "half_up": "half up", "half_even": "half to even"}
-_SCOPES = {
+_ROUNDED: Final = {"floor": "down", "half_up": "half up", "half_even": "half to even"}
+_SCOPES: Final = {
     "transaction": "One sale gives",
     "member_day": "One member gets in a business day",
     "member_month": "One member gets in a month",
 }
+_OVERSHOOTS: Final = {
+    "honour": "what several stations together gave beyond it the member keeps",
+    "adjust": "what several stations together gave beyond it headquarters takes back",
+}
+_PERIODS: Final = {"member_day": "day", "member_month": "month"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One rule: where it stands (such as "rules in force, base, fuel-litre"), and what it says."""
+
+    key: tuple[str, ...]
+    sentence: str
 
 
 def bundle_sentences(bundle: Bundle) -> list[str]:
-    """Everything the bundle says that a customer or manager asks about, in the order of the file."""
-    return list(_sentences(bundle))
+    """Everything the bundle says, in the order of the file."""
+    return [told.sentence for told in told_rules(bundle)]
 
 
-def _sentences(bundle: Bundle) -> Iterator[str]:
+def told_rules(bundle: Bundle) -> Iterator[Told]:
+    """The same with keys; the points scale is not told, because it never changes."""
     scale = bundle.points_scale
-    yield (
-        f"In force from {bundle.effective_from.isoformat()}; business days of {bundle.timezone} "
-        f"begin at {_clock(bundle.business_day_starts_minute)}."
-    )
+    yield Told(("programme",), f"Rules of programme {bundle.program}.")
+    yield Told(("effective",), f"In force from {bundle.effective_from.isoformat()}.")
+    starts = clock(bundle.business_day_starts_minute)
+    yield Told(("business day",), f"Business days of {bundle.timezone} begin at {starts}.")
+    yield Told(("tiers",), f"Tiers, the lowest first: {', '.join(bundle.tiers.order)}.")
     if bundle.eligible is not None:
-        yield f"A sale paid with {_any_of(bundle.eligible.tender_excluded)} earns nothing."
-    yield from _ruleset(bundle.ruleset_in_force, scale)
+        excluded = any_of(bundle.eligible.tender_excluded)
+        yield Told(("eligible",), f"A sale paid with {excluded} earns nothing.")
+    yield Told(("name",), f"These are rules {bundle.ruleset_in_force.id}.")
+    yield from _ruleset(bundle.ruleset_in_force, scale, "rules in force")
     unit = bundle.rounding.to_minor
-    whole = "whole points" if unit == scale else f"a multiple of {_points(unit, scale)}"
-    yield f"The whole award is rounded once, {_ROUNDED[bundle.rounding.mode]} to {whole}."
+    whole = "whole points" if unit == scale else f"a multiple of {points(unit, scale)}"
+    rounded = f"The whole award is rounded once, {_ROUNDED[bundle.rounding.mode]} to {whole}."
+    yield Told(("rounding",), rounded)
     if (protected := bundle.grandfather) is not None:
-        yield (
+        tie = "the older rules" if protected.tie == "old" else "these rules"
+        sentence = (
             f"Until {protected.until} members of {protected.cohort} get the better of these rules and "
-            f"of rules {protected.old}, which say:"
+            f"of rules {protected.old}, in points and in how long they last; {tie} where both are equal."
         )
-        yield from (
-            f"Rules {protected.old}: {line}" for line in _ruleset(bundle.ruleset_named(protected.old), scale)
-        )
-    if bundle.expiry is not None:
-        yield _expiry(bundle.expiry)
-    if bundle.redemption is not None:
-        yield from _redemption(bundle.redemption, scale)
+        yield Told(("protection",), sentence)
+        former = bundle.ruleset_named(protected.old)
+        for told in _ruleset(former, scale, "former rules"):
+            yield Told(told.key, f"Former rules: {told.sentence}")
+    yield from (Told(("issue", issue.id), _issue(issue)) for issue in bundle.issue)
+    yield from (Told(key, sentence) for key, sentence in terms(bundle))
 
 
-def _ruleset(ruleset: Ruleset, scale: int) -> Iterator[str]:
-    yield from (_base(rule, scale) for rule in ruleset.base)
-    yield from (_modifier(modifier) for modifier in ruleset.modifier)
+def _ruleset(ruleset: Ruleset, scale: int, place: str) -> Iterator[Told]:
+    for base in ruleset.base:
+        yield Told((place, "base", base.id), _base(base, scale))
+    for modifier in ruleset.modifier:
+        yield Told((place, "modifier", modifier.id), _modifier(modifier))
     for group, how in ruleset.combine.items():
         names = [modifier.id for modifier in ruleset.modifier if modifier.group == group]
         if len(names) > 1:
-            yield f"Where several of {', '.join(names)} apply, {_COMBINED[how]}."
-    yield from (_cap(cap, scale) for cap in ruleset.cap)
+            sentence = f"Where several of {', '.join(names)} apply, {_COMBINED[how]}."
+            yield Told((place, "group", group), sentence)
+    for bonus in ruleset.bonus:
+        yield Told((place, "bonus", bonus.id), _bonus(bonus, scale))
+    for cap in ruleset.cap:
+        yield Told((place, "cap", cap.id), _cap(cap, scale))
+    if ruleset.expiry is not None:
+        yield Told(
+            (place, "expiry"), f"What they give has a term of its own. {term_sentence(ruleset.expiry)}"
+        )
 
 
 def _base(rule: BaseRule, scale: int) -> str:
     if rule.per == "volume":
-        each, step = _litres(rule.quantum), f"{rule.step} ml"
+        each = "litre" if rule.quantum == 1000 else litres(rule.quantum)
+        step = f"{rule.step} ml"
     else:
-        each, step = f"{decimal_text(rule.quantum, 100)} yuan paid", f"{decimal_text(rule.step, 100)} yuan"
+        each, step = f"{yuan(rule.quantum)} paid", yuan(rule.step)
     return (
-        f"{', '.join(rule.product)}: {_points(rule.points_minor, scale)} for every {each}, "
-        f"counted in steps of {step} ({rule.id})."
+        f"{', '.join(rule.product)}: {points(rule.points_minor, scale)} for every {each}, "
+        f"counted in steps of {step}{_bands(rule, scale)} ({rule.id})."
     )
 
 
+def _bands(rule: BaseRule, scale: int) -> str:
+    if not rule.band:
+        return ""
+    quantity = litres if rule.per == "volume" else yuan
+    measured = "by the sale" if rule.counted == "sale" else "by the member's month"
+    if rule.bands == "whole":
+        rates = [f"at {points(b.points_minor, scale)} from {quantity(b.from_quantity)} on" for b in rule.band]
+        return f"; all of the sale {', '.join(rates)}, measured {measured}"
+    rates = [f"above {quantity(b.from_quantity)} at {points(b.points_minor, scale)}" for b in rule.band]
+    return f"; the part {', '.join(rates)}, measured {measured}"
+
+
 def _modifier(modifier: Modifier) -> str:
-    conditions = [
-        *([f"for {_any_of(modifier.product)}"] if modifier.product else []),
-        *([f"for members of tier {_any_of(modifier.tier)}"] if modifier.tier else []),
-        *([_birthday(modifier.birthday)] if modifier.birthday else []),
-        *(_window(modifier.window) if modifier.window else []),
-    ]
-    factor = decimal_text(modifier.bp, ONE_BP).rstrip("0").rstrip(".")
-    return f"Points times {factor} {', '.join(conditions) or 'always'} ({modifier.id})."
+    products = [f"for {any_of(modifier.product)}"] if modifier.product else []
+    conditions = ", ".join([*products, *who_and_when(modifier)]) or "always"
+    return (
+        f"Points times {trimmed(modifier.bp, ONE_BP)} {conditions} ({modifier.id}, group {modifier.group})."
+    )
 
 
-def _birthday(days: BirthdayDays) -> str:
-    if not days.before_days and not days.after_days:
-        return "on the member's birthday"
-    return f"from {days.before_days} days before to {days.after_days} days after the member's birthday"
+def _bonus(bonus: Bonus, scale: int) -> str:
+    conditions = who_and_when(bonus)
+    if bonus.nth is not None and bonus.period is not None:
+        fills = any_of([ordinal(number) for number in bonus.nth])
+        conditions.append(f"on the member's {fills} fill of the {_PERIODS[bonus.period]}")
+    told = ", ".join([*conditions, *_how_much(bonus)]) or "always"
+    return f"{points(bonus.minor, scale)} more for the whole sale, {told} ({bonus.id})."
 
 
-def _window(window: Window) -> list[str]:
-    return [
-        *([f"from {window.from_date}"] if window.from_date else []),
-        *([f"until {window.until}"] if window.until else []),
-        *([f"on {_any_of([_DAYS[day] for day in window.weekdays])}"] if window.weekdays else []),
-        *([_hours(window.hours)] if window.hours else []),
-    ]
+def _how_much(rule: SaleConditions) -> list[str]:
+    products = f" of {any_of(rule.product)}" if rule.product else ""
+    if rule.at_least_ml is not None:
+        return [f"if it has at least {litres(rule.at_least_ml)}{products}"]
+    if rule.at_least_fen is not None:
+        return [f"if it has at least {yuan(rule.at_least_fen)}{products}"]
+    return [f"if it has any {any_of(rule.product)}"] if rule.product else []
 
 
-def _hours(hours: Hours) -> str:
-    end_minute = (hours.start_minute + hours.length_minutes - 1) % 1440 + 1
-    whole_day = hours.length_minutes == 1440
-    return "all day" if whole_day else f"{_clock(hours.start_minute)} to {_clock(end_minute)}"
+def _issue(issue: Issue) -> str:
+    conditions = "".join(f", {told}" for told in [*who_and_when(issue), *_how_much(issue)])
+    lasting = count(issue.valid_days, "day")
+    return f"A coupon {issue.kind} after a fill{conditions}, valid that day and {lasting} more ({issue.id})."
 
 
 def _cap(cap: Cap, scale: int) -> str:
-    return f"{_SCOPES[cap.scope]} at most {_points(cap.minor, scale)} ({cap.id})."
+    overshoot = "" if cap.scope == "transaction" else f"; {_OVERSHOOTS[cap.overshoot]}"
+    return f"{_SCOPES[cap.scope]} at most {points(cap.minor, scale)}{overshoot} ({cap.id})."
 
 
-def _expiry(expiry: Expiry) -> str:
-    aligned = ", at the end of that month" if expiry.align == "month_end" else ""
-    return f"Points lapse {expiry.months} months after they were earned{aligned}."
-
-
-def _redemption(redemption: Redemption, scale: int) -> Iterator[str]:
-    for ratio in redemption.ratio:
-        points, yuan = _points(ratio.points_minor, scale), decimal_text(ratio.fen, 100)
-        yield f"From {ratio.from_date} on {points} are worth {yuan} yuan (ratio {ratio.version})."
-
-
-def _litres(volume_ml: int) -> str:
-    return "litre" if volume_ml == 1000 else f"{decimal_text(volume_ml, 1000)} litres"
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02d}:{minute % 60:02d}"
-
-
-def _points(minor: int, scale: int) -> str:
-    return f"{points_text(minor, scale)} {'point' if minor == scale else 'points'}"
-
-
-def _any_of(names: tuple[str, ...] | list[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} or {last}" if first else last
+def examples_sentence(bundle: Bundle) -> str:
+    """How many sales with known points come with the bundle."""
+    if not bundle.vector:
+        return "No worked example comes with these rules."
+    examples = count(len(bundle.vector), "worked example comes", "worked examples come")
+    return f"{examples} with these rules: {', '.join(vector.id for vector in bundle.vector)}."

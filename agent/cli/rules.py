@@ -1,201 +1,166 @@
-"""`forecourt rules`: the rules in plain sentences, and what they would give for a sale."""
+"""`forecourt rules`: the rules in plain sentences, their life at this station, what others would change."""
 
-import re
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.cli.exits import Exit
-from agent.cli.render import as_json, fail
-from agent.cli.station import DEFAULT_CONFIG, ConfigOption, JsonOption, database_of, settings_of
+from agent.cli.render import as_json
+from agent.cli.rule_source import in_force, named_source, read
+from agent.cli.rules_backtest import backtest
+from agent.cli.rules_preview import preview
+from agent.cli.rules_status import standing, status
+from agent.cli.station import DEFAULT_CONFIG, ConfigOption, JsonOption
 
 if TYPE_CHECKING:
-    from agent.points.inputs import AwardInputs
-    from agent.points.rules import Bundle
+    from agent.cli.rule_changes import Changes
+    from agent.points.rules import Bundle, BundleRefused
+    from agent.points.soundness import Warning
 
 app = typer.Typer(no_args_is_help=True, help="The rules that points are given by.")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A bundle, and a sentence that says where it is from."""
-
-    bundle: "Bundle"
-    origin: str
-
-
 @app.command()
 def show(
-    file: Annotated[
-        Path | None, typer.Argument(help="A bundle in TOML; without it, the one in force here.")
-    ] = None,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="[FILE]", help="A bundle in TOML, or a version's number; else those in force here."
+        ),
+    ] = "",
     config: ConfigOption = DEFAULT_CONFIG,
     json_output: JsonOption = False,
 ) -> None:
     """The rules as sentences: those of FILE, else those in force here, else the shipped sample."""
-    from agent.cli.rule_sentences import bundle_sentences
+    from agent.cli.rule_sentences import bundle_sentences, examples_sentence
     from agent.clock import SystemClock
 
-    if file is not None:
-        source = Source(_parsed(file, json_output=json_output), f"from {file}")
+    if source:
+        shown = named_source(source, config, json_output=json_output)
     else:
-        source = _in_force(config, SystemClock().wall_ms(), json_output=json_output)
-    told = bundle_sentences(source.bundle)
+        shown = in_force(config, SystemClock().wall_ms(), json_output=json_output)
+    told = [*bundle_sentences(shown.bundle), examples_sentence(shown.bundle)]
+    slots = None if source else standing(config, json_output=json_output)
     if json_output:
-        as_json({"ok": True, **_named(source), "sentences": told})
+        as_json({"ok": True, **shown.named, "slots": slots, "sentences": told})
         return
-    typer.echo(_headline(source))
+    typer.echo(shown.headline)
+    if slots:
+        typer.echo(", ".join(f"{name}: {version or 'none'}" for name, version in slots.items()))
     for sentence in told:
         typer.echo(f"- {sentence}")
+
+
+app.command()(status)
+app.command()(preview)
 
 
 @app.command()
-def preview(
-    litres: Annotated[str, typer.Option(metavar="50.00", help="Fuel.")],
-    grade: Annotated[str, typer.Option(help="The product, as the rules name it.")] = "petrol-92",
-    tier: Annotated[str, typer.Option(help="The member's tier; without it the lowest.")] = "",
-    price: Annotated[str, typer.Option(metavar="7.85", help="Price of a litre.")] = "0",
-    at: Annotated[
-        str, typer.Option(help="When it ends, ISO 8601; civil time of the rules' zone. Now without it.")
-    ] = "",
-    cohort: Annotated[str, typer.Option(help="The member's cohort.")] = "",
-    birthday: Annotated[str, typer.Option(metavar="MM-DD", help="The member's birthday.")] = "",
-    tender: Annotated[str, typer.Option(help="The way of paying.")] = "cash",
+def diff(
+    old: Annotated[str, typer.Argument(help="A bundle in TOML, or a version's number.")],
+    new: Annotated[str, typer.Argument(help="Another one.")],
     config: ConfigOption = DEFAULT_CONFIG,
-    language: Annotated[Literal["en", "zh"], typer.Option(help="Language of the explanation.")] = "en",
     json_output: JsonOption = False,
 ) -> None:
-    """What a fuelling would earn by the rules in force here (else by the shipped sample), and why."""
-    from agent.clock import SystemClock
-    from agent.points.award import award
-    from agent.points.explanation import points_text, sentences
+    """What NEW changes, in words: rules that come, that go, and that change, in both wordings."""
+    from agent.cli.rule_changes import changes
 
-    now_ms = SystemClock().wall_ms()
-    source = _in_force(config, now_ms, json_output=json_output)
-    bundle = source.bundle
-    if tier and tier not in bundle.tiers.order:
-        fail(Exit.USAGE, "UNKNOWN_TIER", f"known: {', '.join(bundle.tiers.order)}", json_output=json_output)
-    inputs = _inputs(
-        bundle,
-        (_thousandths(litres, json_output=json_output), grade, _thousandths(price, json_output=json_output)),
-        (tier or bundle.tiers.order[0], cohort, _month_day(birthday, json_output=json_output)),
-        tender,
-        _civil(at, bundle, now_ms, json_output=json_output),
-    )
-    earned = award(inputs, bundle)
-    told = sentences(earned, language, bundle.points_scale)
+    before = named_source(old, config, json_output=json_output)
+    after = named_source(new, config, json_output=json_output)
+    found = changes(before.bundle, after.bundle)
+    if json_output:
+        as_json({"ok": True, "old": before.named, "new": after.named, **asdict(found)})
+        return
+    typer.echo(f"from {before.headline}\nto   {after.headline}")
+    _print_changes(found)
+
+
+def _print_changes(found: "Changes") -> None:
+    for title, sign, rules in (("new", "+", found.added), ("no longer", "-", found.removed)):
+        if rules:
+            typer.echo(f"\n{title}")
+        for told in rules:
+            typer.echo(f"{sign} {told.sentence}")
+    if found.changed:
+        typer.echo("\nchanged")
+    for change in found.changed:
+        typer.echo(f"- {change.old}\n+ {change.new}")
+    if found.reordered:
+        typer.echo("\nin another order, where the first one decides")
+    for order in found.reordered:
+        typer.echo(f"~ {order}")
+    says = "nothing changes" if not found.any else "all else stays"
+    typer.echo(f"\n{says}: {found.kept_count} sentences are the same in both")
+
+
+@app.command()
+def lint(
+    file: Annotated[Path, typer.Argument(help="A bundle in TOML.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 for warnings too.")] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Would a station take this bundle: refusals with rule and line, then what looks like a mistake.
+
+    With a station in --config, also: does it follow the rules in force here, does it know what is sold here?
+    """
+    written = read(file, json_output=json_output)
+    products, predecessor = _followed(config, json_output=json_output)
+    refused, warned = _objections(written, products, predecessor)
+    fine = refused is None and not (strict and warned)
+    against = f"as the successor of version {predecessor.version}" if predecessor else "by itself"
     if json_output:
         as_json(
-            {"ok": True, **_named(source), "points_minor": earned.minor, "points_scale": bundle.points_scale}
-            | {"reason": earned.reason, "explanation": told, "inputs": inputs.model_dump(mode="json")}
+            {
+                "ok": fine,
+                "checked": against,
+                "refusal": asdict(refused) if refused else None,
+                "warnings": [asdict(warning) for warning in warned],
+            }
         )
-        return
-    typer.echo(_headline(source))
-    typer.echo(f"{points_text(earned.minor, bundle.points_scale)} points")
-    for sentence in told:
-        typer.echo(f"- {sentence}")
+    else:
+        typer.echo(f"{file}, {against}")
+        if refused:
+            typer.echo(f"REFUSED {refused.reason}: {refused.where}: {refused.remedy}")
+        for warning in warned:
+            typer.echo(f"warning {warning.code}: {warning.where}: {warning.text}")
+        typer.echo("a station refuses it" if refused else f"a station takes it; warnings: {len(warned)}")
+    if not fine:
+        raise typer.Exit(Exit.REFUSED)
 
 
-def _inputs(
-    bundle: "Bundle",
-    fuel: tuple[int, str, int],
-    member: tuple[str, str, tuple[int, int] | None],
-    tender: str,
-    civil: datetime,
-) -> "AwardInputs":
-    from agent.points.inputs import AwardInputs, Line, Local
-    from agent.points.units import expected_amount_fen
+def _objections(
+    written: bytes, products: set[str], predecessor: "Bundle | None"
+) -> "tuple[BundleRefused | None, tuple[Warning, ...]]":
+    """Why a station would refuse these bytes, and what else is odd about them."""
+    from agent.points.rules import BundleRefused, parse_bundle
+    from agent.points.soundness import objection, warnings
 
-    volume_ml, grade, price_milli = fuel
-    tier, cohort, birthday = member
-    return AwardInputs(
-        lines=(
-            Line(product=grade, volume_ml=volume_ml, amount_fen=expected_amount_fen(volume_ml, price_milli)),
-        ),
-        tender=tender,
-        tier=tier,
-        cohort=cohort,
-        birthday=birthday,
-        evidence="metered",
-        time_quality="seen",
-        local=Local.at(civil, bundle.business_day_starts_minute),
-    )
+    bundle = parse_bundle(written, predecessor.points_scale if predecessor else None)
+    if isinstance(bundle, BundleRefused):
+        return bundle, ()
+    text = written.decode()
+    refused = objection(bundle, text, products_sold=products, predecessor=predecessor)
+    return refused, warnings(bundle, text)
 
 
-def _in_force(config: Path, at_ms: int, *, json_output: bool) -> Source:
-    """The station's bundle; the shipped sample where there is no station, or no bundle has come yet."""
+def _followed(config: Path, *, json_output: bool) -> tuple[set[str], "Bundle | None"]:
+    """What this station sells and the bundle that is active here; nothing where there is no station."""
+    from agent.cli.station import database_of, database_path, settings_of
     from agent.store.bundles import Bundles
 
-    why = f"there is no {config}"
-    if config.exists():
-        settings = settings_of(config, json_output=json_output)
-        path = settings.station.state_dir / "station.db"
-        why = f"there is no {path}"
-        if path.exists():
-            with database_of(settings, json_output=json_output) as connection:
-                bundle = Bundles(connection).in_force(at_ms)
-            if bundle is not None:
-                return Source(bundle, "in force at this station")
-            why = "this station has no bundle in force"
-    return Source(_parsed(_sample(), json_output=json_output), f"the shipped sample, because {why}")
+    if not config.exists():
+        return set(), None
+    settings = settings_of(config, json_output=json_output)
+    products = {nozzle.product for point in settings.point for nozzle in point.nozzle}
+    if not database_path(settings).exists():
+        return products, None
+    with database_of(settings, json_output=json_output) as connection:
+        bundles = Bundles(connection)
+        active = bundles.active()
+        return products, bundles.parsed(active.version) if active else None
 
 
-def _sample() -> Path:
-    import config
-
-    return Path(str(config.__file__)).parent / "samples" / "demo-cn.bundle.toml"
-
-
-def _parsed(path: Path, *, json_output: bool) -> "Bundle":
-    from agent.points.rules import BundleRefused, parse_bundle
-
-    try:
-        parsed = parse_bundle(path.read_bytes())
-    except OSError as error:
-        fail(Exit.REFUSED, "BUNDLE_FILE", f"{path}: {error.strerror}", json_output=json_output)
-    if isinstance(parsed, BundleRefused):
-        text = f"{path}: {parsed.where}: {parsed.remedy}"
-        fail(Exit.REFUSED, parsed.reason, text, json_output=json_output)
-    return parsed
-
-
-def _headline(source: Source) -> str:
-    return f"bundle {source.bundle.bundle} version {source.bundle.version}, {source.origin}"
-
-
-def _named(source: Source) -> dict[str, object]:
-    return {"bundle": source.bundle.bundle, "version": source.bundle.version, "origin": source.origin}
-
-
-def _thousandths(text: str, *, json_output: bool) -> int:
-    """A decimal number with at most three decimals, exactly."""
-    if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,3})?", text):
-        fail(Exit.USAGE, "BAD_NUMBER", f"{text}: write it like 50 or 50.25", json_output=json_output)
-    whole, _, decimals = text.partition(".")
-    return int(whole) * 1000 + int(decimals.ljust(3, "0"))
-
-
-def _month_day(text: str, *, json_output: bool) -> tuple[int, int] | None:
-    if not text:
-        return None
-    try:
-        day = datetime.strptime(f"2024-{text}", "%Y-%m-%d")  # noqa: DTZ007  # a leap year's day, no instant
-    except ValueError:
-        fail(Exit.USAGE, "BAD_BIRTHDAY", f"{text} is not MM-DD", json_output=json_output)
-    return day.month, day.day
-
-
-def _civil(text: str, bundle: "Bundle", now_ms: int, *, json_output: bool) -> datetime:
-    from zoneinfo import ZoneInfo
-
-    zone = ZoneInfo(bundle.timezone)
-    if not text:
-        return datetime.fromtimestamp(now_ms // 1000, zone)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        fail(Exit.USAGE, "BAD_TIME", f"{text}: write 2026-07-02T08:30", json_output=json_output)
-    return at if at.tzinfo is None else at.astimezone(zone)
+app.command()(backtest)

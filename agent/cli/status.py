@@ -42,10 +42,11 @@ def _healthy(answer: Status) -> Status:
 def _from_database(config: Path, *, json_output: bool) -> Status:
     from agent.clock import SystemClock
     from agent.store import reading
+    from agent.store.condition import condition
 
     settings = settings_of(config, json_output=json_output)
     with database_of(settings, json_output=json_output) as connection:
-        kept = reading.summary(connection, SystemClock().wall_ms())
+        kept = {**reading.summary(connection, SystemClock().wall_ms()), **condition(connection)}
     return {"ok": False, "mode": "STOPPED", "reason": "AGENT_NOT_RUNNING", "lines": [], "road": None, **kept}
 
 
@@ -80,10 +81,14 @@ def _facts(shown: Status) -> dict[str, object]:
     facts = f"{shown['facts']}, {shown['facts_without_award']} without points"
     kept = {
         "facts": f"{facts}; {shown['waiting_sales']} sales wait for their fuelling",
+        "gaps": f"{shown['gaps']} times litres passed a meter without a record" if shown["gaps"] else "none",
         "awards": shown["awards"],
         "points": f"{shown['points_minor']} minor units",
         "members": f"{shown['members']}, snapshot {snapshot['version']}" if snapshot else "no snapshot yet",
-        "rules": shown["bundle"] or "no bundle yet",
+        "rules": _rules(shown),
+        "dark since": f"{moment(shown['dark_since_ms'])} UTC" if shown["dark_since_ms"] else "not dark",
+        "last close": _close(shown["last_close"]),
+        "incarnation": shown["epoch"],
     }
     if shown["mode"] == "STOPPED":
         return kept
@@ -96,6 +101,26 @@ def _facts(shown: Status) -> dict[str, object]:
         "refused on the socket": refused or "nothing",
     }
     return {**about, "headquarters": _road(shown["road"]), **kept}
+
+
+def _rules(shown: Status) -> str:
+    """The bundle that judges now, what the guardrails see of it, and the candidate beside it."""
+    active, candidate = shown["active"], shown["candidate"]
+    told = shown["bundle"] or "no bundle yet"
+    if active:
+        guard = active["guard"]
+        told += (
+            f"; {guard['sales']} sales since {moment(active['since_ms'])} UTC, {guard['declined']} declined, "
+            f"{guard['mismatched']} mismatched, {guard['crashes']} crashes"
+        )
+    if candidate:
+        judged = candidate["shadow"]["sales"]
+        told += f"; version {candidate['version']} {candidate['state']}, {judged} sales judged beside it"
+    return told
+
+
+def _close(close: Status | None) -> str:
+    return f"{close['business_date']}, ledger {close['last_seq']}" if close else "none yet"
 
 
 def _road(road: Status | None) -> str:

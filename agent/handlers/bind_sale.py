@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from agent.clock import Instant
 from agent.handlers.credentials import why_refused
+from agent.handlers.draws import bind_draw, draw_reason
 from agent.handlers.settle import claim, count_oddity, settle
 from agent.handlers.site import Site
 from agent.handlers.told import Told, refused
@@ -125,7 +126,7 @@ def _fits(sale: PosSale, fact: Fact, site: Site) -> bool:
 
 def _bind(sale: PosSale, fact: Fact, tx: Transaction, site: Site, at: Instant) -> Answer:
     bound = tx.sales.move_on(sale, "BOUND", fact_id=fact.fact_id)
-    if not fact.credential and not sale.credential:
+    if not fact.credential and not sale.credential and not draw_reason(sale, site):
         # who showed a card after hanging up and before paying, and has not started to fuel again
         alive_since_ms = at.wall_ms - site.limits.presentation_ms
         if not tx.presentations.of_fact(fact.fact_id):
@@ -134,6 +135,8 @@ def _bind(sale: PosSale, fact: Fact, tx: Transaction, site: Site, at: Instant) -
 
 
 def _settle_for(fact: Fact, sale: PosSale | None, tx: Transaction, site: Site, at: Instant) -> Answer:
+    if sale is not None and (reason := draw_reason(sale, site)):
+        return bind_draw(reason, fact, sale, tx, site, at)
     binding = _whose(fact, sale, tx, at)
     tx.sales.bind(binding)
     if binding.reason == "TWO_MEMBERS":
@@ -269,5 +272,6 @@ def _notice(sale: PosSale, answer: Answer) -> tuple[Notice, ...]:
             balance_as_of_ms=answer.balance_as_of_ms or 0,
             provisional=answer.provisional,
             text=answer.text,
+            slip=answer.slip,
         ),
     )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from agent.clock import Instant
 from agent.handlers.credentials import why_refused
+from agent.handlers.draws import DRAWS, draw_reason
 from agent.handlers.settle import claim, settle
 from agent.handlers.site import Site
 from agent.handlers.told import Told, refused
@@ -14,7 +15,10 @@ from drivers.events import Answer, MemberIdentified, Outcome
 
 
 def identify_late(event: MemberIdentified, tx: Transaction, site: Site, at: Instant) -> Told:
-    """Give the sale its member: at once if its fuelling is known, else when that arrives."""
+    """Give the sale its member: at once if its fuelling is known, else when that arrives.
+
+    A draw has none: refused with the reason of its binding.
+    """
     credential = site.credential_key.hash(event.credential)
     if credential is None:
         return refused(site, why_refused(event.credential))
@@ -25,6 +29,8 @@ def identify_late(event: MemberIdentified, tx: Transaction, site: Site, at: Inst
         return refused(site, "TOO_LATE")
     if sale.state == "BOUND":
         return _identify_bound(sale, credential, tx, site, at)
+    if reason := draw_reason(sale, site):
+        return refused(site, reason)
     if sale.credential and sale.credential != credential:
         return refused(site, "ALREADY_AWARDED")
     tx.sales.move_on(replace(sale, credential=credential), sale.state)
@@ -37,6 +43,8 @@ def _identify_bound(sale: PosSale, credential: str, tx: Transaction, site: Site,
     fact, binding = tx.facts.get(sale.fact_id), tx.sales.binding(sale.fact_id)
     assert fact is not None
     assert binding is not None
+    if binding.reason in DRAWS:
+        return refused(site, binding.reason)
     member = tx.members.with_credential(credential)
     if award := tx.awards.of_fact(fact.fact_id):
         if member is None or award.member != member.member:

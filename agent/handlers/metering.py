@@ -14,17 +14,31 @@ WRONG_SCALE = "WRONG_SCALE"
 WITHHOLD_AFTER_IN_ROW = 3
 """So many facts in a row off by the same power of ten are a wrong setting, not an odd record."""
 
-_LEAST_METER_STEP_ML = 10
+FILL_TOO_LARGE = "FILL_TOO_LARGE"
+"""Flag of a fact that hardly any vehicle has room for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Litres that passed a meter without a record, and where it stood before and after them."""
+
+    before_ml: int
+    after_ml: int
+    volume_ml: int
 
 
 @dataclass(frozen=True, slots=True)
 class Metering:
-    """`missed_ml`: litres that passed since the last record, besides this volume."""
+    """`gap`: what passed since the last record besides this volume; None within the meter's steps."""
 
     device_epoch: int
     evidence: Evidence
-    missed_ml: int
+    gap: Gap | None
     flags: tuple[str, ...]
+
+    @property
+    def missed_ml(self) -> int:
+        return self.gap.volume_ml if self.gap else 0
 
 
 def device_epoch(fuelling: Fuelling, meter: Meter | None) -> int:
@@ -38,19 +52,34 @@ def device_epoch(fuelling: Fuelling, meter: Meter | None) -> int:
 
 
 def metering(fuelling: Fuelling, meter: Meter | None, epoch: int) -> Metering:
-    """Evidence in pairs: the totalizer before (device's word, else ours) and after."""
-    before = fuelling.totalizer_before_ml
-    if before is None and meter is not None and meter.device_epoch == epoch:
-        before = meter.totalizer_after_ml
-    moved = _moved(fuelling, before)
-    tolerance_ml = max(fuelling.volume_step_ml, _LEAST_METER_STEP_ML)
+    """Evidence in pairs: the totalizer before (device's word, else ours) and after.
+
+    What passed without a record is counted from our own last reading, where there is one: a device that
+    says where it began does not say what it sold while nobody listened.
+    """
+    ours = meter.totalizer_after_ml if meter is not None and meter.device_epoch == epoch else None
+    began = fuelling.totalizer_before_ml
+    moved = _moved(fuelling, ours if began is None else began)
+    gap = _gap(fuelling, began if ours is None else ours)
+    missed = ("MISSED_LITRES",) if gap else ()
     if moved is None:
-        return Metering(epoch, _without_totalizer(fuelling), 0, ())
-    if abs(moved - fuelling.volume_ml) <= tolerance_ml:
-        return Metering(epoch, "metered", 0, ())
-    if moved > fuelling.volume_ml:
-        return Metering(epoch, "metered", moved - fuelling.volume_ml, ("MISSED_LITRES",))
-    return Metering(epoch, _recorded_at_all(fuelling), 0, ("TOTALIZER_STILL",))
+        return Metering(epoch, _without_totalizer(fuelling), gap, missed)
+    if moved >= fuelling.volume_ml - _tolerance_ml(fuelling):
+        return Metering(epoch, "metered", gap, missed)
+    return Metering(epoch, _recorded_at_all(fuelling), gap, (*missed, "TOTALIZER_STILL"))
+
+
+def is_wrong_scale(gap: Gap, fuelling: Fuelling, scale: int) -> bool:
+    """True if nothing was missed: with the volume's decimals set right, the meter moved by the volume."""
+    if scale <= 1:
+        return False
+    tolerance_ml = max(fuelling.volume_step_ml * scale, fuelling.totalizer_step_ml)
+    return abs(gap.volume_ml - fuelling.volume_ml * (scale - 1)) <= tolerance_ml
+
+
+def size(fuelling: Fuelling, largest_fill_ml: int) -> tuple[str, ...]:
+    """A flag for a fuelling above what the station calls large."""
+    return (FILL_TOO_LARGE,) if fuelling.volume_ml > largest_fill_ml else ()
 
 
 def arithmetic(fuelling: Fuelling) -> tuple[tuple[str, ...], int]:
@@ -85,6 +114,23 @@ def next_meter(
 
 def withholds(meter: Meter | None) -> bool:
     return meter is not None and meter.wrong_scale_in_row >= WITHHOLD_AFTER_IN_ROW
+
+
+def _tolerance_ml(fuelling: Fuelling) -> int:
+    return max(fuelling.volume_step_ml, fuelling.totalizer_step_ml)
+
+
+def _gap(fuelling: Fuelling, before: int | None) -> Gap | None:
+    moved = _moved(fuelling, before)
+    if moved is None or moved - fuelling.volume_ml <= _tolerance_ml(fuelling):
+        return None
+    assert fuelling.totalizer_after_ml is not None
+    assert before is not None
+    after = fuelling.totalizer_after_ml - fuelling.volume_ml
+    if after < 0:  # it wrapped while this volume passed
+        assert fuelling.totalizer_modulus_ml is not None
+        after += fuelling.totalizer_modulus_ml
+    return Gap(before, after, moved - fuelling.volume_ml)
 
 
 def _moved(fuelling: Fuelling, before: int | None) -> int | None:

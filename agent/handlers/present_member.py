@@ -1,8 +1,11 @@
 """A member shows a credential at a point, before or while fuelling."""
 
 from agent.clock import Instant
+from agent.handlers import reminders
 from agent.handlers.credentials import why_refused
+from agent.handlers.passing_days import today
 from agent.handlers.site import Site
+from agent.handlers.slip import COLUMNS, wrapped
 from agent.handlers.told import Told, refused
 from agent.handlers.wording import sentence
 from agent.store.database import Transaction
@@ -21,9 +24,13 @@ def present_member(event: MemberPresented, tx: Transaction, site: Site, at: Inst
     if member is None:
         text = sentence("MEMBER_UNKNOWN", site.language)
         return Told(Answer(Outcome.DONE, durable=True, reason="MEMBER_UNKNOWN", text=text))
-    balance = tx.members.balance(member.member)
+    business_date = today(tx, at)
+    balance = tx.members.balance(member.member, business_date)
     assert balance is not None
-    text = sentence("PRESENTED", site.language, point=event.point)
+    due = reminders.expiring_soon(member.member, business_date, tx, at)
+    told = reminders.tell(member.member, due, tx, site, at)
+    news = (*told.news, *told.reminders)
+    text = " ".join((sentence("PRESENTED", site.language, point=event.point), *news))
     return Told(
         Answer(
             Outcome.DONE,
@@ -32,6 +39,7 @@ def present_member(event: MemberPresented, tx: Transaction, site: Site, at: Inst
             balance_as_of_ms=balance.as_of_ms,
             provisional=balance.provisional,
             text=text,
+            slip=tuple(line for one in news for line in wrapped(one, COLUMNS)),
         )
     )
 

@@ -6,6 +6,7 @@ from agent.handlers.correct_scale import correct_scale
 from agent.handlers.credentials import why_refused
 from agent.handlers.event_time import EventTime, clock_offset_ms, event_time
 from agent.handlers.metering import Metering
+from agent.handlers.record_gap import record_gap
 from agent.handlers.site import Place, Site
 from agent.handlers.told import Seen, Told
 from agent.messages import bodies, ids
@@ -26,7 +27,10 @@ SAID_FROM_MS = 1_000
 def record_fuelling(
     fuelling: Fuelling, line: str, seen: Seen, tx: Transaction, site: Site, at: Instant
 ) -> Told:
-    """Book the fact, give it the member who was presented, and bind it if its payment already waits."""
+    """Book the fact, give it the member who was presented, and bind it if its payment already waits.
+
+    Litres that passed before it without a record are booked first, as a fact of their own.
+    """
     credential = site.credential_key.hash(fuelling.credential) if fuelling.credential else ""
     device_key = site.devices.get((line, fuelling.address), f"{line}:{fuelling.address}")
     meter = tx.meters.get(device_key, fuelling.nozzle)
@@ -42,8 +46,13 @@ def record_fuelling(
     was_withheld = metering.withholds(meter)
     meter = metering.next_meter(fuelling, meter, device_key, epoch, fact_id, bool(odd), scale)
     withheld = (metering.WRONG_SCALE,) if metering.withholds(meter) else ()
-    flags = (*fuelling.flags, *metered.flags, *odd, *withheld, *_oddities(place, fuelling, credential))
+    large = metering.size(fuelling, site.limits.largest_fill_ml)
+    oddities = _oddities(place, fuelling, credential)
+    flags = (*fuelling.flags, *metered.flags, *odd, *withheld, *large, *oddities)
     when = event_time(fuelling.device_time, seen, tx.meters.clock_offset_ms(device_key), site.zone)
+    if metered.gap and not metering.is_wrong_scale(metered.gap, fuelling, scale):
+        where = (device_key, fuelling.nozzle, epoch, place)
+        record_gap(metered.gap, *where, when.at_ms, tx, site, at)
     fact = _fact(fact_id, fuelling, device_key, place, metered, when, flags, credential or "", tx, at)
     _book(fact, tx)
     tx.meters.keep(meter)

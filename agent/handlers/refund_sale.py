@@ -1,12 +1,11 @@
 """Money goes back, and the points it earned: exactly, in however many parts (points.md 4)."""
 
 from agent.clock import Instant
+from agent.handlers import books
+from agent.handlers.receipt import refund_answer
 from agent.handlers.site import Site
 from agent.handlers.told import Told, refused
-from agent.handlers.wording import receipt
-from agent.messages import bodies, ids
-from agent.points.ledger import reversal_postings
-from agent.points.lots import reverse
+from agent.messages import bodies
 from agent.points.refunds import reversal_minor
 from agent.store.awards import StoredAward
 from agent.store.database import Transaction
@@ -19,7 +18,9 @@ def refund_sale(event: SaleRefunded, tx: Transaction, site: Site, at: Instant) -
     """Take back the refunded share of the sale's points; a repeated refund id changes nothing."""
     if known := tx.sales.refund(event.register, event.refund_id):
         same = (known.pos_sale_id, known.amount_fen) == (event.pos_sale_id, event.amount_fen)
-        return Told(_answer(known, Outcome.REPEATED, tx, site)) if same else refused(site, "REFUND_CONFLICT")
+        return (
+            Told(_answer(known, Outcome.REPEATED, tx, site, at)) if same else refused(site, "REFUND_CONFLICT")
+        )
     sale = tx.sales.get(event.register, event.pos_sale_id)
     if sale is None:
         return refused(site, "SALE_UNKNOWN")
@@ -32,19 +33,14 @@ def refund_sale(event: SaleRefunded, tx: Transaction, site: Site, at: Instant) -
     )
     tx.sales.add_refund(refund)
     _tell_hq(refund, sale, award, tx)
-    return Told(_answer(refund, Outcome.DONE, tx, site))
+    return Told(_answer(refund, Outcome.DONE, tx, site, at))
 
 
 def _take_back(award: StoredAward, sale: PosSale, refunded_fen: int, tx: Transaction, at: Instant) -> int:
     already = tx.sales.reversed_minor(award.fact_id)
     minor = reversal_minor(award.minor, sale.total_fen, refunded_fen, already)
     if minor:
-        own = tx.awards.lot_of(award.award_id)
-        others = tx.awards.other_lots(award.member, award.award_id) if own.remaining_minor < minor else []
-        reversal = reverse(own, minor, others)
-        tx.ledger.post("refund", award.award_id, reversal_postings(award.member, reversal), at.wall_ms)
-        for lot in reversal.lots:
-            tx.awards.change_lot(lot)
+        books.take_back(award.award_id, award.member, minor, tx, at)
     return minor
 
 
@@ -66,16 +62,6 @@ def _tell_hq(refund: Refund, sale: PosSale, award: StoredAward | None, tx: Trans
     tx.outbox.put(LEDGER, "refund", item.encoded(), refund.refunded_at_ms)
 
 
-def _answer(refund: Refund, outcome: Outcome, tx: Transaction, site: Site) -> Answer:
+def _answer(refund: Refund, outcome: Outcome, tx: Transaction, site: Site, at: Instant) -> Answer:
     award = tx.awards.of_fact(refund.fact_id) if refund.fact_id else None
-    balance = tx.members.balance(award.member) if award else None
-    return Answer(
-        outcome,
-        durable=True,
-        fact_id=ids.text(refund.fact_id) if refund.fact_id else "",
-        points_minor=-refund.minor,
-        balance_minor=balance.minor if balance else None,
-        balance_as_of_ms=balance.as_of_ms if balance else None,
-        provisional=balance.provisional if balance else True,
-        text=receipt(site, "REFUNDED", refund.minor, balance),
-    )
+    return refund_answer(refund, outcome, award, tx, site, at)

@@ -1,31 +1,25 @@
 """A bound fact becomes points, once."""
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
-
 from agent.clock import Instant
-from agent.handlers import metering
+from agent.handlers import books, coupons, lifecycle, metering
+from agent.handlers.award_inputs import anonymous_inputs, known_inputs, local_time
+from agent.handlers.passing_days import lapses_on
+from agent.handlers.receipt import award_answer, no_award_answer
 from agent.handlers.site import Site
-from agent.handlers.wording import receipt, sentence
 from agent.messages import bodies, ids
 from agent.points.award import Award, award
-from agent.points.inputs import AwardInputs, Line, Local, Usage
-from agent.points.ledger import award_postings
-from agent.points.lots import lot_of_award
+from agent.points.inputs import AwardInputs
+from agent.points.lots import LotState
+from agent.points.ratios import ratio_at
 from agent.points.rules import Bundle
-from agent.store.awards import StoredAward
+from agent.store.awards import StoredAward, counted, periods
 from agent.store.database import Transaction
 from agent.store.facts import Fact
+from agent.store.lots import StoredLot
 from agent.store.members import Member
 from agent.store.outbox import LEDGER
 from agent.store.sales import Binding, PosSale
-from drivers.events import Answer, Outcome
-
-SHOP = "shop"
-"""The product under which rules see everything a POS sells besides fuel."""
-
-NO_TENDER = "none"
-"""Tender where points are awarded without a POS."""
+from drivers.events import Answer
 
 ODD_REFUSALS = frozenset({"NO_RULE", "NO_METERING_EVIDENCE", "BEYOND_RANGE"})
 """Why a sale, or a line of it, earned nothing although nobody decided so."""
@@ -36,9 +30,10 @@ def settle(
 ) -> Answer:
     """Award the fact to the binding's member, or say why not yet; a second call gives the same answer."""
     if settled := tx.awards.of_fact(fact.fact_id):
-        return _receipt(settled, tx, site)
+        return award_answer(settled, tx, site, at)
     if not binding.member:
-        return _without_points(binding, site)
+        return no_award_answer(binding, site)
+    lifecycle.take_effect(tx, site, at)
     member = tx.members.get(binding.member)
     if member is None:  # gone from the cache since: HQ still knows the credential
         return claim(
@@ -47,20 +42,25 @@ def settle(
     if reason := _reason_to_wait(fact, sale, member, tx):
         if reason == "NO_RULES" != binding.reason:
             count_oddity(reason, fact, tx, at)
-        return _without_points(tx.sales.identify(binding, member.member, binding.credential, reason), site)
+        waiting = tx.sales.identify(binding, member.member, binding.credential, reason)
+        return no_award_answer(waiting, site)
     bundle = tx.bundles.in_force(fact.event_time_ms)
     assert bundle is not None
-    inputs = award_inputs(fact, sale, member, bundle, tx)
+    inputs = known_inputs(fact, sale, member, bundle, tx, site)
     earned = award(inputs, bundle)
-    return _receipt(_book(earned, inputs, fact, member, bundle, tx, site, at), tx, site)
+    settled = _book(earned, inputs, fact, member, bundle, tx, site, at)
+    lifecycle.observe(inputs, earned, bundle, tx)
+    _watch_for_attendant_cards(inputs, member, fact, tx, site, at)
+    return award_answer(settled, tx, site, at)
 
 
 def claim(
     binding: Binding, fact: Fact, sale: PosSale | None, tx: Transaction, site: Site, at: Instant
 ) -> Answer:
     """Tell HQ of a paid fact whose member this station does not know; HQ awards by the same rules."""
+    lifecycle.take_effect(tx, site, at)
     bundle = tx.bundles.in_force(fact.event_time_ms)
-    inputs = _anonymous_inputs(fact, sale, bundle) if bundle else None
+    inputs = anonymous_inputs(fact, sale, bundle, site) if bundle else None
     item = bodies.Claim(
         kind="claim",
         of=fact.stream_seq,
@@ -71,7 +71,7 @@ def claim(
     )
     tx.outbox.put(LEDGER, "claim", item.encoded(), at.wall_ms)
     count_oddity("MEMBER_UNKNOWN", fact, tx, at)
-    return _without_points(binding, site)
+    return no_award_answer(binding, site)
 
 
 def count_oddity(reason: str, fact: Fact, tx: Transaction, at: Instant) -> None:
@@ -95,61 +95,6 @@ def _scale_is_doubtful(fact: Fact, tx: Transaction) -> bool:
     return flagged or metering.withholds(tx.meters.get(fact.device_key, fact.nozzle))
 
 
-def award_inputs(
-    fact: Fact, sale: PosSale | None, member: Member, bundle: Bundle, tx: Transaction
-) -> AwardInputs:
-    """What this station knew when it awarded, recorded with the award."""
-    local = local_time(fact.event_time_ms, bundle)
-    tier_lapsed = bool(member.tier_valid_until) and local.business_date > member.tier_valid_until
-    known_tier = member.tier in bundle.tiers.order and not tier_lapsed
-    return AwardInputs(
-        lines=_lines(fact, sale),
-        tender=sale.tender if sale else NO_TENDER,
-        tier=member.tier if known_tier else bundle.tiers.order[0],
-        cohort=member.cohort,
-        birthday=member.birthday,
-        usage=Usage(
-            day_minor=tx.awards.used_minor(member.member, local.business_date),
-            month_minor=tx.awards.used_minor(member.member, _month(local)),
-        ),
-        evidence=fact.evidence,
-        time_quality=fact.time_quality,
-        local=local,
-    )
-
-
-def _anonymous_inputs(fact: Fact, sale: PosSale | None, bundle: Bundle) -> AwardInputs:
-    """As for an award, with what only HQ knows left at the lowest."""
-    return AwardInputs(
-        lines=_lines(fact, sale),
-        tender=sale.tender if sale else NO_TENDER,
-        tier=bundle.tiers.order[0],
-        evidence=fact.evidence,
-        time_quality=fact.time_quality,
-        local=local_time(fact.event_time_ms, bundle),
-    )
-
-
-def local_time(at_ms: int, bundle: Bundle) -> Local:
-    """Business date, weekday and minute in the programme's zone: nobody else needs a zone database."""
-    civil = datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(ZoneInfo(bundle.timezone))
-    return Local.at(civil, bundle.business_day_starts_minute)
-
-
-def _lines(fact: Fact, sale: PosSale | None) -> tuple[Line, ...]:
-    """The fuel as paid, and all shop goods as one line."""
-    fuel: tuple[Line, ...] = ()
-    if fact.kind == "fuelling":
-        paid_fen = sale.fuel_amount_fen if sale else fact.amount_fen
-        fuel = (Line(product=fact.product or "unknown", volume_ml=fact.volume_ml, amount_fen=paid_fen),)
-    shop_fen = sum(amount_fen for _, _, amount_fen in sale.lines) if sale else 0
-    return (*fuel, Line(product=SHOP, amount_fen=shop_fen)) if shop_fen or not fuel else fuel
-
-
-def _month(local: Local) -> str:
-    return local.business_date[:7]
-
-
 def _book(
     earned: Award,
     inputs: AwardInputs,
@@ -160,6 +105,8 @@ def _book(
     site: Site,
     at: Instant,
 ) -> StoredAward:
+    delay_s = bundle.activation.after_s if bundle.activation and earned.minor else 0
+    repaid_minor = 0 if delay_s else min(books.owed_minor(member.member, tx), earned.minor)
     item = bodies.Award(
         kind="award",
         of=fact.stream_seq,
@@ -170,6 +117,8 @@ def _book(
         minor=earned.minor,
         reason=earned.reason,
         explanation=bodies.steps(earned.explanation),
+        repaid_minor=repaid_minor,
+        late_s=delay_s,
     )
     stored = StoredAward(
         fact_id=fact.fact_id,
@@ -185,43 +134,59 @@ def _book(
         stream_seq=tx.outbox.put(LEDGER, "award", item.encoded(), at.wall_ms),
     )
     tx.awards.add(stored)
+    coupons.use_up(stored, earned, inputs, tx, at)
+    coupons.give_new(stored, earned, inputs, bundle, local_time(at.wall_ms, bundle).day, tx, at)
     for reason in sorted({line.rule for line in earned.explanation if line.kind == "refused"} & ODD_REFUSALS):
         count_oddity(reason, fact, tx, at)
     if earned.minor:
-        tx.ledger.post("award", stored.award_id, award_postings(member.member, earned.minor), at.wall_ms)
-        tx.awards.open_lot(lot_of_award(stored.award_id.hex(), earned.minor), member.member)
-        tx.awards.use(member.member, inputs.local.business_date, earned.minor)
-        tx.awards.use(member.member, _month(inputs.local), earned.minor)
+        books.earn(_lot(stored, earned, inputs, bundle, delay_s, tx, site, at), repaid_minor, tx, at)
+    used = counted(inputs, earned.minor, earned.reason)
+    for period in periods(inputs):
+        tx.awards.use(
+            *(member.member, period),
+            minor=used.minor,
+            fills=used.fills,
+            volume_ml=used.volume_ml,
+            amount_fen=used.amount_fen,
+        )
     return stored
 
 
-def _receipt(award: StoredAward, tx: Transaction, site: Site) -> Answer:
-    balance = tx.members.balance(award.member)
-    text = (
-        sentence(award.reason, site.language)
-        if award.reason
-        else receipt(site, "POINTS", award.minor, balance)
-    )
-    return Answer(
-        Outcome.DONE,
-        durable=True,
-        reason=award.reason,
-        fact_id=ids.text(award.fact_id),
-        points_minor=award.minor,
-        balance_minor=balance.minor if balance else None,
-        balance_as_of_ms=balance.as_of_ms if balance else None,
-        provisional=balance.provisional if balance else True,
-        text=text,
+def _lot(
+    award: StoredAward,
+    earned: Award,
+    inputs: AwardInputs,
+    bundle: Bundle,
+    delay_s: int,
+    tx: Transaction,
+    site: Site,
+    at: Instant,
+) -> StoredLot:
+    """The term is that of the rules that judged; pauses and the way to spend are what is known today."""
+    newest = tx.bundles.in_force(at.wall_ms) or bundle
+    ratio = ratio_at(bundle.redemption, inputs.local.day) if bundle.redemption else None
+    earned_on = inputs.local.business_date
+    return StoredLot(
+        lot_id=award.award_id,
+        member=award.member,
+        minor=earned.minor,
+        remaining_minor=earned.minor,
+        lapsed_minor=0,
+        state=LotState.PENDING if delay_s else LotState.ACTIVE,
+        earned_on=earned_on,
+        spendable_at_ms=at.wall_ms + delay_s * 1000,
+        term_ends_on=earned.lapses_on,
+        lapses_on=lapses_on(earned_on, earned.lapses_on, newest.expiry, site),
+        honoured_until="",
+        ratio_version=ratio.version if ratio else 0,
     )
 
 
-def _without_points(binding: Binding, site: Site) -> Answer:
-    """Bound and paid, and no points yet: the reason, in words."""
-    outcome = Outcome.AMBIGUOUS if binding.reason == "TWO_MEMBERS" else Outcome.DONE
-    return Answer(
-        outcome,
-        durable=True,
-        reason=binding.reason,
-        fact_id=ids.text(binding.fact_id),
-        text=sentence(binding.reason, site.language),
-    )
+def _watch_for_attendant_cards(
+    inputs: AwardInputs, member: Member, fact: Fact, tx: Transaction, site: Site, at: Instant
+) -> None:
+    """A card that collects other people's fillings is flagged, never refused (feature S-165)."""
+    if fact.volume_ml and inputs.usage.day_fills + 1 > site.limits.fills_a_day:
+        tx.alarms.count(
+            "CARD_TOO_OFTEN", f"member {member.member}", at.wall_ms, f"{inputs.usage.day_fills + 1} today"
+        )

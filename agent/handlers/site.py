@@ -19,12 +19,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """decisions.md 3. Ages in milliseconds."""
+    """decisions.md 3. Ages in milliseconds. What is larger or more often than the last two is flagged."""
 
     amount_tolerance_fen: int = 1
     fuelling_max_age_ms: int = 1_800_000
     presentation_ms: int = 300_000
     late_identification_ms: int = 1_800_000
+    largest_fill_ml: int = 1_000_000
+    fills_a_day: int = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ class Site:
     """`devices`: (line, address) → device key; `places`: (device key, nozzle) → point and product.
 
     `award_on_fuelling`: points without a POS, where the end of the fuelling settles.
-    `points_scale`: minor units of one point, fixed for the life of the programme.
+    `points_scale`: minor units of one point, fixed for the life of the programme. `test_tenders` and
+    `return_tenders`: what the POS says instead of a tender when the fuel was no sale. `region`:
+    administrative code where pauses of expiry may hold, "" for none.
     """
 
     station: str
@@ -45,6 +49,9 @@ class Site:
     award_on_fuelling: frozenset[str] = frozenset()
     limits: Limits = Limits()
     points_scale: int = 100
+    test_tenders: frozenset[str] = frozenset({"test"})
+    return_tenders: frozenset[str] = frozenset({"return-to-tank"})
+    region: str = ""
 
     @property
     def points(self) -> frozenset[str]:

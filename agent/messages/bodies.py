@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from agent.points.award import ExplanationLine
-from agent.points.inputs import AwardInputs, Evidence, TimeQuality
+from agent.points.inputs import AwardInputs, DateText, Evidence, TimeQuality
 from agent.points.values import MAX_INTEGER, Natural, Positive, Value
 
 Word = Annotated[str, Field(max_length=128)]
@@ -114,6 +114,10 @@ class Award(Body):
     minor: Natural
     reason: Word = ""
     explanation: tuple[Word, ...] = ()
+    repaid_minor: Natural = 0
+    """Of `minor`, what went into a debt of the member's at once: an entry of its own in the ledger."""
+    late_s: Natural = 0
+    """Seconds until the points may be spent; 0 at once."""
 
 
 class Claim(Body):
@@ -146,11 +150,177 @@ class Refund(Body):
     at_ms: Wall
 
 
+class Gap(Body):
+    """Litres that passed a meter without a record: a fact without points.
+
+    `totalizer_ml` is where the meter stood after them; `id` is made of the device, nozzle, incarnation
+    and the two totalizers, so the same gap is never booked twice.
+    """
+
+    kind: Literal["gap"]
+    id: FactId
+    device: Word
+    nozzle: Word
+    point: Word = ""
+    product: Word = ""
+    volume_ml: Positive
+    device_epoch: Positive = 1
+    totalizer_ml: Natural
+    event_ms: Wall
+    clock: Word = "SYNCED"
+
+
+class Draw(Body):
+    """A fuelling that was no sale: a test draw, or fuel that went back into the tank. It earns nothing."""
+
+    kind: Literal["draw"]
+    of: Positive
+    purpose: Literal["test", "return"]
+    till: Word
+    pos_sale_id: Word
+    at_ms: Wall
+
+
+class LotActivated(Body):
+    """What was pending of the lot of the award at ledger-stream seq `of` may be spent now.
+
+    `repaid_minor` of it went into a debt at once.
+    """
+
+    kind: Literal["lot.activated"]
+    of: Positive
+    minor: Positive
+    repaid_minor: Natural = 0
+    at_ms: Wall
+
+
+class LotExpired(Body):
+    """What remained of a lot at the end of business date `on` has lapsed."""
+
+    kind: Literal["lot.expired"]
+    of: Positive
+    minor: Positive
+    on: DateText
+    at_ms: Wall
+
+
+class LotHonoured(Body):
+    """Points that lapsed on `lapses_on` while this station was dark still count here until `until`.
+
+    `of`: the award's ledger-stream seq for a lot of this station; 0 for a bucket of HQ's snapshot.
+    """
+
+    kind: Literal["lot.honoured"]
+    of: Natural = 0
+    member: Word
+    lapses_on: DateText
+    until: DateText
+    minor: Positive
+    at_ms: Wall
+
+
+class ReminderShown(Body):
+    """A member was told, once per stage, that points lapse in at most `stage_days` days."""
+
+    kind: Literal["reminder.shown"]
+    member: Word
+    lapses_on: DateText
+    stage_days: Natural
+    minor: Positive
+    at_ms: Wall
+
+
+class NoticeShown(Body):
+    """A member was told of a decrease that they did not start."""
+
+    kind: Literal["notice.shown"]
+    member: Word
+    code: Word
+    minor: Natural = 0
+    at_ms: Wall
+
+
+class CouponUsed(Body):
+    """A coupon was used up, for ever, by the award at ledger-stream seq `of`, of which its kind follows."""
+
+    kind: Literal["coupon.used"]
+    of: Positive
+    serial: Word
+    at_ms: Wall
+
+
+class CouponIssued(Body):
+    """After the award at ledger-stream seq `of` its member was given a coupon of the leased pool.
+
+    `coupon` is its kind; it is valid from that day to `valid_until`.
+    """
+
+    kind: Literal["coupon.issued"]
+    of: Positive
+    serial: Word
+    coupon: Word
+    valid_until: DateText
+    at_ms: Wall
+
+
+class DailyClose(Body):
+    """The ledger of one business date: entries `first_seq` to `last_seq`, `head` after them (hex).
+
+    `opening_minor` is what members held before it; `issued_minor` to `goodwill_minor` moved in it;
+    `pending_minor` to `debt_minor` (negative: owed) is what they hold after it. Trial balance: opening +
+    issued - redeemed - expired + compensated + goodwill = pending + active + held + debt. `outstanding`:
+    (ratio version, minor) of the lots, together pending + active + held; `frozen_minor` is the part of
+    it that belongs to frozen members.
+    """
+
+    kind: Literal["daily.close"]
+    date: DateText
+    first_seq: Positive
+    last_seq: Natural
+    head: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    opening_minor: int
+    issued_minor: int
+    redeemed_minor: int
+    expired_minor: int
+    compensated_minor: int
+    goodwill_minor: int
+    pending_minor: int
+    active_minor: int
+    held_minor: int
+    debt_minor: int
+    frozen_minor: int
+    outstanding: tuple[tuple[Natural, int], ...] = ()
+    at_ms: Wall
+
+
+class RulesState(Body):
+    """A bundle went into another state of its life here; with the figures that were seen until then.
+
+    SHADOW figures: `sales` judged beside the active bundle, `more` and `fewer` of them with other
+    points, and the sums of both. Guardrail figures: `declined`, `mismatched`, `crashes`.
+    """
+
+    kind: Literal["rules.state"]
+    bundle: Word
+    version: Positive
+    state: Literal["VERIFIED", "SHADOW", "ACTIVE", "RETIRED", "REJECTED"]
+    reason: Word = ""
+    sales: Natural = 0
+    more: Natural = 0
+    fewer: Natural = 0
+    active_minor: Natural = 0
+    candidate_minor: Natural = 0
+    declined: Natural = 0
+    mismatched: Natural = 0
+    crashes: Natural = 0
+    at_ms: Wall
+
+
 class Adopted(Body):
-    """A bundle or member snapshot was verified and taken in."""
+    """A bundle, member snapshot or list of coupons was verified and taken in."""
 
     kind: Literal["adopted"]
-    what: Literal["bundle", "members"]
+    what: Literal["bundle", "members", "coupons"]
     name: Word = ""
     version: Natural
     sha256: Word

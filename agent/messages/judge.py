@@ -27,7 +27,7 @@ def judge_with(bundles: Bundles) -> Callable[[ItemContext, str, bytes], Booked]:
     """The judge that the receiver is handed, knowing these bundles."""
 
     def judge(context: ItemContext, kind: str, body: bytes) -> Booked:
-        model = _MODELS.get(kind)
+        model = MODELS.get(kind)
         if model is None:
             return NOT_AN_ITEM
         try:
@@ -39,30 +39,49 @@ def judge_with(bundles: Bundles) -> Callable[[ItemContext, str, bytes], Booked]:
     return judge
 
 
-_MODELS: dict[str, type[BaseModel]] = {
+MODELS: dict[str, type[BaseModel]] = {
     "fuelling": bodies.Fuelling,
     "basket": bodies.Basket,
     "correction": bodies.Correction,
+    "gap": bodies.Gap,
+    "draw": bodies.Draw,
     "award": bodies.Award,
     "claim": bodies.Claim,
     "refund": bodies.Refund,
+    "lot.activated": bodies.LotActivated,
+    "lot.expired": bodies.LotExpired,
+    "lot.honoured": bodies.LotHonoured,
+    "reminder.shown": bodies.ReminderShown,
+    "notice.shown": bodies.NoticeShown,
+    "coupon.used": bodies.CouponUsed,
+    "coupon.issued": bodies.CouponIssued,
+    "daily.close": bodies.DailyClose,
+    "rules.state": bodies.RulesState,
     "adopted": bodies.Adopted,
 }
 
 
 def _booked(item: BaseModel, context: ItemContext, bundles: Bundles) -> Booked:
     match item:
-        case bodies.Fuelling() | bodies.Basket():
+        case bodies.Fuelling() | bodies.Basket() | bodies.Gap():
             return Booked(item.id, None, 0, OK)
         case bodies.Correction():
             return _correction(item, context)
         case bodies.Award():
             return _award(item, context, bundles)
-        case bodies.Claim():
+        case bodies.Claim() | bodies.Draw():
             fact = _fact(item.of, context)
             return Booked(fact.id, None, 0, OK) if fact else NOT_AN_ITEM
         case bodies.Refund():
             return _refund(item, context)
+        case bodies.LotActivated():
+            return _lot(item, 0, context)
+        case bodies.LotExpired():
+            return _lot(item, -item.minor, context)
+        case bodies.CouponUsed() | bodies.CouponIssued():
+            return Booked(item.serial, None, 0, OK)
+        case bodies.DailyClose():
+            return Booked(item.date, None, 0, OK if _balances(item) else MISMATCH)
         case _:
             return Booked(None, None, 0, OK)
 
@@ -77,8 +96,14 @@ def _award(item: bodies.Award, context: ItemContext, bundles: Bundles) -> Booked
     ours = award(item.inputs, bundle)
     computed = (ours.minor, ours.reason, bodies.steps(ours.explanation))
     same = computed == (item.minor, item.reason, item.explanation)
-    about_this_fact = same and _agrees(item, fact)
-    return Booked(fact.id, item.member, item.minor, OK if about_this_fact else MISMATCH)
+    agrees = same and _agrees(item, fact) and _waits_as_ruled(item, bundle)
+    return Booked(fact.id, item.member, item.minor, OK if agrees else MISMATCH)
+
+
+def _waits_as_ruled(item: bodies.Award, bundle: Bundle) -> bool:
+    """Delayed as the rules say; and only what may be spent at once repays a debt."""
+    delay_s = bundle.activation.after_s if bundle.activation and item.minor else 0
+    return item.late_s == delay_s and item.repaid_minor <= (0 if delay_s else item.minor)
 
 
 def _agrees(item: bodies.Award, fact: Fact) -> bool:
@@ -102,6 +127,35 @@ def _refund(item: bodies.Refund, context: ItemContext) -> Booked:
     return Booked(entity, original.member, -item.minor, OK if ours == item.minor else MISMATCH)
 
 
+def _lot(item: bodies.LotActivated | bodies.LotExpired, minor: int, context: ItemContext) -> Booked:
+    """A lot is its award's: it cannot be of another member, nor more than was awarded, nor lapse at once."""
+    original = _item(item.of, context, bodies.Award)
+    fact = _fact(original.of, context) if original else None
+    if original is None or fact is None:
+        return NOT_AN_ITEM
+    if isinstance(item, bodies.LotActivated):
+        in_order = original.late_s > 0 and item.repaid_minor <= item.minor
+    else:
+        in_order = item.on >= original.inputs.local.business_date
+    right = in_order and item.minor <= original.minor
+    return Booked(fact.id, original.member, minor, OK if right else MISMATCH)
+
+
+def _balances(close: bodies.DailyClose) -> bool:
+    """Trial balance: what members hold came from somewhere, and the lots hold what the accounts do."""
+    given = (
+        close.issued_minor
+        - close.redeemed_minor
+        - close.expired_minor
+        + close.compensated_minor
+        + close.goodwill_minor
+    )
+    spendable = close.pending_minor + close.active_minor + close.held_minor
+    lots = sum(minor for _, minor in close.outstanding)
+    follows = close.first_seq <= close.last_seq + 1
+    return follows and close.opening_minor + given == spendable + close.debt_minor and lots == spendable
+
+
 def _correction(item: bodies.Correction, context: ItemContext) -> Booked:
     """It must be about that fact, and leave the money as it was."""
     fact = _item(item.of, context, bodies.Fuelling)
@@ -120,7 +174,7 @@ def _fact(seq: int, context: ItemContext) -> Fact | None:
 
 def _item(seq: int, context: ItemContext, model: type[B]) -> B | None:
     found = context.item_at(LEDGER, seq)
-    if found is None or _MODELS.get(found[0]) is not model:
+    if found is None or MODELS.get(found[0]) is not model:
         return None
     try:
         return model.model_validate_json(found[1])

@@ -13,8 +13,31 @@ Minor = Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 Day = Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
 
 
+class Bucket(Value):
+    """The part of a balance that is worth something up to and including `lapses_on` ("" for ever)."""
+
+    lapses_on: Day = ""
+    minor: Positive
+
+
+class PeriodUsage(Value):
+    """What the member has earned and bought in a business day (YYYY-MM-DD) or month (YYYY-MM), anywhere.
+
+    It includes everything of this station up to `included_seq`.
+    """
+
+    period: Annotated[str, Field(pattern=r"^\d{4}-\d{2}(-\d{2})?$")]
+    minor: Natural = 0
+    fills: Natural = 0
+    volume_ml: Natural = 0
+    amount_fen: Natural = 0
+
+
 class Member(Value):
-    """One member. `balance_minor` includes everything of this station up to ledger seq `included_seq`."""
+    """One member. `balance_minor` includes everything of this station up to ledger seq `included_seq`.
+
+    `buckets` say when how much of the balance lapses; what they do not name does not lapse.
+    """
 
     member: MemberId
     credentials: tuple[CredentialHash, ...] = ()
@@ -24,18 +47,25 @@ class Member(Value):
     cohort: Annotated[str, Field(max_length=64)] = ""
     birthday: Birthday | None = None
     balance_minor: Minor = 0
+    buckets: Annotated[tuple[Bucket, ...], Field(max_length=200)] = ()
+    usage: Annotated[tuple[PeriodUsage, ...], Field(max_length=8)] = ()
     included_epoch: Natural = 1
     included_seq: Natural = 0
 
 
 class Snapshot(Value):
-    """A full snapshot: members not in it are no longer known here."""
+    """A full snapshot: members not in it are no longer known here.
+
+    What lapsed on a day up to `lapsed_through` is out of every balance already; "" says nothing of it.
+    Points that HQ honours beyond their day stay in the bucket of that day, and `lapsed_through` below it.
+    """
 
     schema_: Literal["members/1"] = Field(alias="schema")
     station: str
     programme: str
     version: Positive
     issued_at_ms: Natural
+    lapsed_through: Day = ""
     members: tuple[Member, ...]
 
     @model_validator(mode="after")

@@ -12,9 +12,18 @@ from tests.house.sources import ROOT
 from tests.integration.cli.commands import leaves, options
 from tests.integration.cli.small_station import SmallStation, forecourt
 
+SAMPLE = str(ROOT / "config" / "samples" / "demo-cn.bundle.toml")
 ARGUMENTS = {
     "sale show": ["S1"],
+    "sale explain": ["S1"],
+    "sale compare": ["S1", "S1"],
+    "member show": ["m-0001"],
+    "member lots": ["m-0001"],
+    "member trace-points": ["m-0001"],
     "rules preview": ["--litres", "50"],
+    "rules diff": ["42", SAMPLE],
+    "rules lint": [SAMPLE],
+    "rules backtest": [SAMPLE, "--from", "2026-07-01", "--to", "2026-07-31"],
     "store query": ["SELECT volume_ml FROM fact ORDER BY volume_ml"],
     "hq reconcile": ["st-cli"],
 }
@@ -76,7 +85,7 @@ def test_a_sale_is_found_by_all_its_names(small_station: SmallStation) -> None:
     assert (by_sale["fact"]["volume_ml"], by_sale["fact"]["evidence"]) == (50_000, "recorded")
     assert by_sale["binding"]["member"] == by_sale["award"]["member"] == "m-0001"
     assert (by_sale["award"]["minor"], by_sale["award"]["acknowledged"]) == (10_000, True)
-    assert "50.00 L petrol-92 at 2.00 points per litre = 100.00" in by_sale["award"]["explanation"]
+    assert "50.00 L petrol 92 at 2.00 points per litre = 100.00" in by_sale["award"]["explanation"]
     assert [refund["minor"] for refund in by_sale["refunds"]] == [5_000]
 
 

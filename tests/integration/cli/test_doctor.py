@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 from agent.cli.exits import Exit
+from agent.clock import ClockQuality, Instant
+from agent.messages.bodies import Adopted
+from agent.store.database import Store
+from agent.store.outbox import SERVICE
 from tests.integration.cli.small_station import CLOCK, Shown, SmallStation, forecourt
 
 DAY_MS = 86_400_000
@@ -170,10 +174,13 @@ def test_low_disk(stopped: Path) -> None:
 
 
 def test_a_clock_below_what_was_written(stopped: Path) -> None:
-    connection = _database(stopped)
-    with connection:
-        connection.execute("UPDATE outbox SET at_ms = ? WHERE seq = 1", (CLOCK.wall_ms() + DAY_MS,))
-    connection.close()
+    """The newest row is of tomorrow: sound in itself, so only the clock can be wrong."""
+    tomorrow = Instant(CLOCK.wall_ms() + DAY_MS, ClockQuality.SYNCED)
+    store = Store.open(stopped.parent / "state" / "station.db", "st-cli", "demo-cn", tomorrow)
+    told = Adopted(kind="adopted", what="members", version=1, sha256="0" * 64, at_ms=tomorrow.wall_ms)
+    with store.transaction() as tx:
+        tx.outbox.put(SERVICE, "adopted", told.encoded(), tomorrow.wall_ms)
+    store.close()
     code, found = _doctor(stopped)
     assert code == Exit.REFUSED
     assert "1439 min" in found["CLOCK_BELOW_FLOOR"]["evidence"]

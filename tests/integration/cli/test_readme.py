@@ -69,12 +69,25 @@ def test_every_refusal_in_the_handlers_has_its_sentence() -> None:
                     assert _constants(value) <= rows.keys(), source.at(call, ast.unparse(call))
 
 
+def test_every_refusal_of_a_command_that_looks_into_a_station_is_explained() -> None:
+    looking = ("sale", "member", "rule", "store.py", "station.py", "load.py", "typed_numbers.py")
+    refusals = set()
+    for source in python_sources("agent/cli"):
+        if source.path.removeprefix("agent/cli/").startswith(looking):
+            for call in ast.walk(source.tree):
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == "fail":
+                    refusals |= _constants(call.args[1])
+            refusals |= {code for code in _constants(source.tree) if code.startswith("DATABASE_")}
+    assert refusals == _rows("What a command refuses").keys()
+
+
 def test_every_flag_and_alarm_is_explained() -> None:
     places = (
         "agent/handlers/metering.py",
         "agent/handlers/apply_ack.py",
         "agent/handlers/credentials.py",
         "agent/handlers/record_fuelling.py",
+        "agent/store/heads.py",
     )
     drivers = ("drivers/companytec/reading.py", "drivers/modbus/ring.py", "drivers/modbus/sale_watch.py")
     raised = {code for source in python_sources(*places, *drivers) for code in _constants(source.tree)}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.handlers.adopt import adopt_bundle
+from agent.handlers.adopt_bundle import adopt_bundle
 from agent.handlers.bind_sale import let_lapse
 from agent.handlers.told import Told
 from agent.messages.judge import judge_with

@@ -1,6 +1,7 @@
 """Records and stations for the tests of the handlers: a display that keeps its last sale, made bundles."""
 
-from agent.handlers.adopt import Adoption, adopt_bundle
+from agent.handlers.adopt_bundle import adopt_bundle
+from agent.handlers.adoption import Adoption
 from drivers.events import Fuelling, HandOver, RawDigits
 from tests.world import BUNDLE, World
 

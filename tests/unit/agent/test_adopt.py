@@ -5,7 +5,9 @@ from hashlib import sha256
 
 import pytest
 
-from agent.handlers.adopt import Adoption, adopt_members
+from agent.handlers.adopt_members import adopt_members
+from agent.handlers.adoption import Adoption
+from tests.unit.agent.made_rules import rules, states, told
 from tests.unit.agent.stations import adopt, bundle_bytes
 from tests.world import BASIC, GOLD, STRANGER, World
 
@@ -39,8 +41,13 @@ class TestBundle:
         assert adopt(world, payload).reason == ""
         digest = sha256(payload).digest()
         assert world.rows("SELECT body, sha256 FROM bundle WHERE version = 43") == [(payload, digest)]
-        [(body,)] = world.rows("SELECT body FROM outbox WHERE stream = 'service' ORDER BY seq DESC LIMIT 1")
+        [(body,)] = world.rows("SELECT body FROM outbox WHERE kind = 'adopted' ORDER BY seq DESC LIMIT 1")
         assert json.loads(body)["sha256"] == digest.hex()
+        assert [(item.version, item.state) for item in told(world)[-3:]] == [
+            (43, "VERIFIED"),
+            (42, "RETIRED"),
+            (43, "ACTIVE"),
+        ]
 
     def test_again_it_changes_nothing(self, world: World) -> None:
         before = world.rows("SELECT * FROM outbox")
@@ -55,8 +62,6 @@ class TestBundle:
             (("version = 42", "version = 41"), "BUNDLE_ROLLBACK"),
             (('bundle = "2026-07"', 'bundle = "2026-08"'), "BUNDLE_ROLLBACK"),
             (('program = "demo-cn"', 'program = "other"'), "OTHER_PROGRAMME"),
-            (('"Asia/Shanghai"', '"Asia/Nowhere"'), "UNKNOWN_TIMEZONE"),
-            (('after = "PT0S"', 'after = "PT48H"'), "ACTIVATION_NOT_SUPPORTED"),
         ],
     )
     def test_refused_and_nothing_changes(
@@ -77,19 +82,19 @@ class TestBundle:
         assert world.count("bundle") == 1
 
     def test_the_newest_whose_time_has_come_is_in_force(self, world: World) -> None:
-        later = ("effective_from = 2026-07-01T00:00:00", "effective_from = 2026-07-08T12:00:00")
-        adopt(world, bundle_bytes(NEXT, later, ("points_minor = 200", "points_minor = 300")))
+        adopt(world, rules(43, points_minor=300, effective_ms=world.at_ms + 2 * 3_600_000))
         assert world.pay("R-1", world.fuel(50_000).amount_fen, credential=BASIC).points_minor == 10_000
         world.wait(2 * 3_600)
+        world.pass_days()
         assert world.pay("R-2", world.fuel(50_000).amount_fen, credential=BASIC).points_minor == 15_000
         assert world.rows("SELECT version FROM award ORDER BY stream_seq") == [(42,), (43,)]
 
     def test_the_rules_are_those_in_force_when_it_was_fuelled(self, world: World) -> None:
         """I22: fuelled before the new rules began, paid after."""
-        later = ("effective_from = 2026-07-01T00:00:00", "effective_from = 2026-07-08T10:01:00")
-        adopt(world, bundle_bytes(NEXT, later, ("points_minor = 200", "points_minor = 300")))
+        adopt(world, rules(43, points_minor=300, effective_ms=world.at_ms + 60_000))
         fuelling = world.fuel(50_000)
         world.wait(120)
+        world.pass_days()
         assert world.pay("R-1", fuelling.amount_fen, credential=BASIC).points_minor == 10_000
         assert world.rows("SELECT version FROM award") == [(42,)]
 
@@ -115,13 +120,13 @@ class TestBundle:
 
     def test_a_bundle_whose_transaction_failed_is_not_in_force(self, world: World) -> None:
         """Parsed rules are kept between transactions: what was taken back must be forgotten there too."""
-        payload = bundle_bytes(NEXT, ("points_minor = 200", "points_minor = 300"))
+        payload = rules(43, points_minor=300)
 
         class Crash(Exception):
             pass
 
         def crash_after_use(tx, at):  # type: ignore[no-untyped-def]
-            from agent.handlers.adopt import adopt_bundle
+            from agent.handlers.adopt_bundle import adopt_bundle
 
             assert adopt_bundle(payload, tx, world.site, at).reason == ""
             assert tx.bundles.in_force(at.wall_ms).version == 43
@@ -130,6 +135,60 @@ class TestBundle:
         with pytest.raises(Crash):
             world.run(crash_after_use)
         assert world.pay("R-1", world.fuel(50_000).amount_fen, credential=BASIC).points_minor == 10_000
+
+
+class TestSound:
+    """A bundle that would do harm is refused, the old one stays, and HQ is told which rule it was."""
+
+    def refused(self, world: World, payload: bytes) -> Adoption:
+        adoption = adopt(world, payload)
+        assert states(world) == {42: ("ACTIVE", "")}
+        assert world.pay("R-1", world.fuel(50_000).amount_fen, credential=BASIC).points_minor == 10_000
+        return adoption
+
+    def test_item_11_a_bundle_whose_vectors_do_not_reproduce_is_refused_and_the_old_one_stays(
+        self, world: World
+    ) -> None:
+        """points.md 9.11: the rate was changed, its golden vectors were not."""
+        adoption = self.refused(world, bundle_bytes(NEXT, ("points_minor = 200", "points_minor = 300")))
+        assert adoption.reason == "VECTOR_MISMATCH"
+        assert "G1 plain fill" in adoption.text
+        assert "line" in adoption.text
+        assert (told(world)[-1].version, told(world)[-1].state, told(world)[-1].reason) == (
+            43,
+            "REJECTED",
+            "VECTOR_MISMATCH",
+        )
+        assert adopt(world, bundle_bytes(NEXT)).reason == "", "corrected, it may come under the same number"
+
+    def test_a_product_sold_here_that_no_rule_meets(self, world: World) -> None:
+        adoption = self.refused(world, rules(43, cut="petrol-95"))
+        assert adoption.reason == "RULE_HOLE"
+        assert "petrol-95" in adoption.text
+
+    def test_a_cohort_that_loses_what_it_was_promised(self, world: World) -> None:
+        payload = rules(43).replace(b"until = 2027-12-31\nmode", b"until = 2027-06-30\nmode")
+        assert payload != rules(43)
+        assert self.refused(world, payload).reason == "COHORT_DROPPED"
+
+    def test_a_zone_that_this_machine_does_not_know(self, world: World) -> None:
+        payload = bundle_bytes(NEXT, ('"Asia/Shanghai"', '"Asia/Nowhere"'))
+        assert self.refused(world, payload).reason == "UNKNOWN_TIMEZONE"
+
+    def test_delayed_activation_is_no_objection(self, world: World) -> None:
+        assert adopt(world, bundle_bytes(NEXT, ('after = "PT0S"', 'after = "PT48H"'))).reason == ""
+
+    def test_a_version_far_ahead_is_refused_before_it_locks_out_the_rest(self, world: World) -> None:
+        """reliability.md, signature attack table: fast-forward."""
+        for ahead in (1_000_001, 2**31, 2**53 - 43):
+            assert self.refused(world, rules(42 + ahead)).reason == "VERSION_JUMP"
+        assert adopt(world, rules(42 + 1_000_000)).reason == ""
+
+    def test_every_refusal_is_counted(self, world: World) -> None:
+        adopt(world, rules(41))
+        adopt(world, rules(42))
+        assert world.alarms()["BUNDLE_ROLLBACK", "documents"] == 1
+        assert world.alarms()["BUNDLE_CONFLICT", "documents"] == 1
 
 
 class TestUsage:

@@ -1,5 +1,6 @@
 """Unit: does a payment find its one fuelling, and is it never guessed?"""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from agent.handlers.told import Told
 from agent.messages import ids
 from drivers.events import BasketLine, Monotonic, Outcome
 from tests.unit.agent.stations import DISPLAY_LINE, last_sale
-from tests.world import BASIC, GOLD, World, paid
+from tests.world import BASIC, GOLD, STRANGER, World, paid
 
 MINUTE = 60
 CHOCOLATE = BasketLine("chocolate", 2_000, 1_250)
@@ -308,6 +309,151 @@ class TestShopOnly:
         again = world.pay("R-1", 0, point=None, credential=BASIC, lines=(CHOCOLATE,))
         assert again == replace(first, outcome=Outcome.REPEATED)
         assert (world.count("fact"), world.count("award")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("tender", "reason", "purpose"),
+    [("test", "TEST_DRAW", "test"), ("return-to-tank", "RETURNED_TO_TANK", "return")],
+)
+class TestDraws:
+    """Fuel that was no sale, as the tender says: bound, told to HQ, never worth points (feature S-165)."""
+
+    def items(self, world: World) -> list[dict[str, object]]:
+        rows = world.rows("SELECT body FROM outbox WHERE stream = 'ledger' ORDER BY seq")
+        return [json.loads(str(body, "utf-8")) for (body,) in rows]
+
+    def nothing_earned(self, world: World, reason: str) -> None:
+        assert world.rows("SELECT reason, member, credential FROM binding") == [(reason, "", "")]
+        assert (world.count("award"), world.count("ledger_entry"), world.count("lot")) == (0, 0, 0)
+        assert {"award", "claim"}.isdisjoint({item["kind"] for item in self.items(world)})
+
+    @pytest.mark.parametrize("card", ["record", "payment", "before", "after", "stranger"])
+    def test_no_card_makes_it_earn(
+        self, world: World, tender: str, reason: str, purpose: str, card: str
+    ) -> None:
+        if card == "before":
+            world.present(GOLD)
+        fuelling = world.fuel(50_000, credential=GOLD if card == "record" else None)
+        if card == "after":
+            world.present(GOLD)
+        shown = {"payment": GOLD, "stranger": STRANGER}.get(card)
+        answer = world.pay("R-1", fuelling.amount_fen, tender=tender, credential=shown)
+        assert (answer.outcome, answer.durable, answer.reason) == (Outcome.DONE, True, reason)
+        assert answer.points_minor is None
+        assert state(world) == "BOUND"
+        self.nothing_earned(world, reason)
+        [_, draw] = self.items(world)
+        assert draw == {
+            "kind": "draw",
+            "of": 1,
+            "purpose": purpose,
+            "till": "till-1",
+            "pos_sale_id": "R-1",
+            "at_ms": world.at_ms,
+        }
+
+    def test_a_card_shown_before_it_is_paid_goes_to_the_next_fuelling(
+        self, world: World, tender: str, reason: str, purpose: str
+    ) -> None:
+        drawn = world.fuel(20_000)
+        world.present(GOLD)
+        world.pay("R-1", drawn.amount_fen, tender=tender)
+        sold = world.fuel(50_000)
+        assert world.pay("R-2", sold.amount_fen).points_minor == 12_000
+
+    def test_it_is_found_like_a_sale_s_fuelling(
+        self, world: World, tender: str, reason: str, purpose: str
+    ) -> None:
+        world.fuel(50_000)
+        world.fuel(50_000, "09")
+        listed = world.pay("R-1", 39_250, tender=tender)
+        assert (listed.outcome, len(listed.candidates)) == (Outcome.AMBIGUOUS, 2)
+        assert world.choose("R-1", listed.candidates[1].fact_id).reason == reason
+        assert world.pay("R-2", 39_250, credential=GOLD).points_minor == 12_000
+        assert world.rows("SELECT product FROM fact JOIN award USING (fact_id)") == [("petrol-92",)]
+
+    def test_one_that_waits_is_bound_when_the_fuelling_comes(
+        self, world: World, tender: str, reason: str, purpose: str
+    ) -> None:
+        assert world.pay("R-1", 39_250, tender=tender, credential=GOLD).outcome is Outcome.WAITING
+        assert world.identify("R-1", GOLD).reason == reason
+        [notice] = world.book(world.fuelling(50_000)).notices
+        assert (notice.pos_sale_id, notice.points_minor) == ("R-1", 0)
+        self.nothing_earned(world, reason)
+
+    def test_who_says_later_who_they_are_is_told_why_not(
+        self, world: World, tender: str, reason: str, purpose: str
+    ) -> None:
+        world.pay("R-1", world.fuel(50_000).amount_fen, tender=tender)
+        for card in (GOLD, STRANGER):
+            answer = world.identify("R-1", card)
+            assert (answer.outcome, answer.reason) == (Outcome.REFUSED, reason)
+            assert answer.text
+        self.nothing_earned(world, reason)
+
+    def test_it_stays_one_when_the_settings_change(
+        self, world: World, tender: str, reason: str, purpose: str
+    ) -> None:
+        world.pay("R-1", world.fuel(50_000).amount_fen, tender=tender)
+        none: frozenset[str] = frozenset()
+        world.site = replace(world.site, test_tenders=none, return_tenders=none)
+        assert world.identify("R-1", GOLD).reason == reason
+        self.nothing_earned(world, reason)
+
+    def test_heard_again_it_is_one(self, world: World, tender: str, reason: str, purpose: str) -> None:
+        fuelling = world.fuel(50_000)
+        first = world.pay("R-1", fuelling.amount_fen, tender=tender)
+        again = world.pay("R-1", fuelling.amount_fen, tender=tender)
+        assert again == replace(first, outcome=Outcome.REPEATED)
+        assert [item["kind"] for item in self.items(world)] == ["fuelling", "draw"]
+
+    def test_money_given_back_takes_no_points(
+        self, world: World, tender: str, reason: str, purpose: str
+    ) -> None:
+        world.pay("R-1", world.fuel(50_000).amount_fen, tender=tender)
+        assert world.refund("F-1", "R-1", 39_250).points_minor == 0
+        assert world.pay("R-1", 39_250, tender=tender).reason == reason
+
+    def test_goods_rung_up_so_earn_nothing_either(
+        self, world: World, tender: str, reason: str, purpose: str
+    ) -> None:
+        answer = world.pay("R-1", 0, point=None, tender=tender, credential=GOLD, lines=(CHOCOLATE,))
+        assert (answer.outcome, answer.reason) == (Outcome.DONE, reason)
+        self.nothing_earned(world, reason)
+        [basket] = self.items(world)
+        assert (basket["kind"], basket["tender"]) == ("basket", tender)
+
+    def test_a_nozzle_set_right_awards_none_that_were_rung_up_meanwhile(
+        self, world: World, tender: str, reason: str, purpose: str
+    ) -> None:
+        for volume_ml in (50_000, 40_000, 30_000, 20_000):
+            record = world.fuelling(volume_ml)
+            world.book(replace(record, volume_ml=volume_ml // 10, volume_step_ml=1))
+            world.pay(f"R-{volume_ml}", record.amount_fen, tender=tender, credential=GOLD)
+        world.fuel(10_000)
+        assert world.rows("SELECT DISTINCT reason FROM binding") == [(reason,)]
+        assert (world.count("binding"), world.count("award")) == (4, 0)
+
+    def test_only_the_very_word_means_it(self, world: World, tender: str, reason: str, purpose: str) -> None:
+        answer = world.pay("R-1", world.fuel(50_000).amount_fen, tender=tender.upper(), credential=GOLD)
+        assert (answer.reason, answer.points_minor) == ("", 12_000)
+
+    def test_the_station_says_which_words_mean_it(
+        self, world: World, tender: str, reason: str, purpose: str
+    ) -> None:
+        world.site = replace(world.site, test_tenders=frozenset({"自检"}), return_tenders=frozenset({"回罐"}))
+        word = {"test": "自检", "return": "回罐"}[purpose]
+        assert world.pay("R-1", world.fuel(50_000).amount_fen, tender=tender, credential=GOLD).reason == ""
+        assert world.pay("R-2", world.fuel(20_000).amount_fen, tender=word).reason == reason
+
+    def test_where_the_end_of_the_fuelling_awards_nobody_can_tell(
+        self, world: World, tender: str, reason: str, purpose: str
+    ) -> None:
+        world.site = replace(world.site, award_on_fuelling=frozenset({"1"}))
+        world.present(GOLD)
+        fuelling = world.fuel(50_000)
+        assert world.pay("R-1", fuelling.amount_fen, tender=tender).outcome is Outcome.WAITING
+        assert world.rows("SELECT minor FROM award") == [(12_000,)]
 
 
 class TestWithoutPos:

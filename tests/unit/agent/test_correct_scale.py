@@ -94,3 +94,15 @@ def test_a_device_without_a_price_in_its_record_is_read_with_the_price_it_has_no
         world.book(ten_times_too_small(shown(10_000, total_ml)), "island-2")
     world.book(shown(10_000, total_ml + 10_000), "island-2")
     assert world.rows("SELECT volume_ml, unit_price_milli FROM correction") == [(10_000, 8_120)] * 2
+
+
+def test_one_that_nobody_had_identified_is_scaled_anew_too_and_a_late_member_gets_the_points(
+    world: World,
+) -> None:
+    for number in range(3):
+        sell(world, ten_times_too_small(world.fuelling(50_000)), f"R-{number}")
+    nobodys = ten_times_too_small(world.fuelling(50_000))
+    world.book(nobodys)
+    assert world.pay("R-nobody", nobodys.amount_fen).reason == "NO_MEMBER"
+    sell(world, world.fuelling(20_000), "R-9")
+    assert world.identify("R-nobody", GOLD).points_minor == 12_000

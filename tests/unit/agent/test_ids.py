@@ -23,6 +23,18 @@ def fuelling_id(**changes: object) -> bytes:
     return ids.fuelling_id(**(fields | changes))  # type: ignore[arg-type]
 
 
+def gap_id(**changes: object) -> bytes:
+    fields: dict[str, object] = {
+        "station": "station-0042",
+        "device_key": "cbc",
+        "nozzle": "08",
+        "device_epoch": 1,
+        "before_ml": 1_000_000,
+        "after_ml": 1_012_340,
+    }
+    return ids.gap_id(**(fields | changes))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("made", "fixed"),
     [
@@ -31,6 +43,7 @@ def fuelling_id(**changes: object) -> bytes:
         (lambda: fuelling_id(station="加油站-7", totalizer_after=""), "acf61641a5b5a9ea01b05e66616960dd"),
         (lambda: ids.basket_id("station-0042", "till-1", "R-1"), "73d927119593bd3121238078b518c846"),
         (lambda: ids.award_id("demo-cn", bytes(range(16))), "319b2af643ea835b0374a486d25fe85a"),
+        (gap_id, "867697fb6c5b4ec4af9e38dfe9070bfd"),
     ],
 )
 def test_ids_never_change(made: Callable[[], bytes], fixed: str) -> None:
@@ -62,6 +75,21 @@ def test_an_id_is_the_hash_that_the_decision_describes() -> None:
 )
 def test_every_field_counts(name: str, other: object) -> None:
     assert fuelling_id(**{name: other}) != fuelling_id()
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("station", "station-0043"),
+        ("device_key", "cbc2"),
+        ("nozzle", "09"),
+        ("device_epoch", 2),
+        ("before_ml", 1_000_010),
+        ("after_ml", 1_012_350),
+    ],
+)
+def test_every_field_of_a_gap_counts(name: str, other: object) -> None:
+    assert gap_id(**{name: other}) != gap_id()
 
 
 def test_digits_cannot_wander_from_one_field_into_the_next() -> None:

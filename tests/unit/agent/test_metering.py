@@ -5,10 +5,13 @@ from dataclasses import replace
 import pytest
 
 from agent.handlers.metering import (
+    Gap,
     arithmetic,
     device_epoch,
+    is_wrong_scale,
     metering,
     next_meter,
+    size,
     withholds,
 )
 from agent.store.meters import Meter
@@ -71,9 +74,86 @@ def test_a_numbered_record_is_evidence_even_if_the_meter_stood_still() -> None:
     assert (found.evidence, found.flags) == ("recorded", ("TOTALIZER_STILL",))
 
 
-def test_the_device_s_own_reading_before_the_sale_wins() -> None:
+@pytest.mark.parametrize(
+    ("moved_ml", "volume_step_ml", "totalizer_step_ml", "flags"),
+    [
+        (50_001, 1, 1, ()),
+        (50_002, 1, 1, ("MISSED_LITRES",)),
+        (49_998, 1, 1, ("TOTALIZER_STILL",)),
+        (51_000, 10, 1_000, ()),
+        (49_000, 10, 1_000, ()),
+        (51_001, 10, 1_000, ("MISSED_LITRES",)),
+        (48_999, 10, 1_000, ("TOTALIZER_STILL",)),
+        (50_100, 100, 10, ()),
+        (50_101, 100, 10, ("MISSED_LITRES",)),
+    ],
+)
+def test_a_coarse_totalizer_is_allowed_its_step(
+    moved_ml: int, volume_step_ml: int, totalizer_step_ml: int, flags: tuple[str, ...]
+) -> None:
+    record = last_sale(50_000, 1_000_000 + moved_ml)
+    record = replace(record, volume_step_ml=volume_step_ml, totalizer_step_ml=totalizer_step_ml)
+    assert metering(record, meter(1_000_000), 1).flags == flags
+
+
+def test_the_device_s_own_reading_before_the_sale_is_the_evidence() -> None:
     record = last_sale(50_000, 1_050_000, totalizer_before_ml=1_000_000)
-    assert metering(record, meter(400_000), 1).missed_ml == 0
+    assert metering(record, None, 1).evidence == "metered"
+    assert metering(record, meter(1_020_000), 1).evidence == "metered"
+    still = last_sale(50_000, 1_050_000, totalizer_before_ml=1_050_000)
+    assert metering(still, meter(1_000_000), 1).evidence == "none"
+
+
+def test_what_passed_since_our_own_last_reading_is_missed_wherever_the_device_began() -> None:
+    record = last_sale(50_000, 1_050_000, totalizer_before_ml=1_000_000)
+    found = metering(record, meter(400_000), 1)
+    assert (found.evidence, found.flags) == ("metered", ("MISSED_LITRES",))
+    assert found.gap == Gap(400_000, 1_000_000, 600_000)
+    assert metering(record, meter(1_000_000), 1).gap is None
+    assert metering(record, meter(1_020_000), 1).gap is None  # its word against ours: nothing was missed
+    assert metering(record, meter(400_000, epoch=2), 1).gap is None  # another incarnation's reading
+    before_all = last_sale(50_000, 1_070_000, totalizer_before_ml=1_000_000)
+    assert metering(before_all, None, 1).gap == Gap(1_000_000, 1_020_000, 20_000)
+
+
+@pytest.mark.parametrize(
+    ("before_ml", "after_ml", "gap"),
+    [
+        (1_000_000, 1_062_340, Gap(1_000_000, 1_012_340, 12_340)),
+        (MODULUS_ML - 20_000, 50_000, Gap(MODULUS_ML - 20_000, 0, 20_000)),
+        (MODULUS_ML - 20_000, 40_000, Gap(MODULUS_ML - 20_000, MODULUS_ML - 10_000, 10_000)),
+        (MODULUS_ML - 20_000, 60_000, Gap(MODULUS_ML - 20_000, 10_000, 30_000)),
+        (MODULUS_ML - 20_000, 30_000, None),
+    ],
+)
+def test_a_gap_lies_between_the_last_reading_and_this_volume(
+    before_ml: int, after_ml: int, gap: Gap | None
+) -> None:
+    record = last_sale(50_000, after_ml, totalizer_modulus_ml=MODULUS_ML)
+    assert metering(record, meter(before_ml), 1).gap == gap
+
+
+@pytest.mark.parametrize(
+    ("missed_ml", "scale", "explained"),
+    [
+        (45_000, 10, True),  # 5 l shown where 50 passed
+        (45_100, 10, True),  # a volume step of 10 ml is one of 100 then
+        (44_890, 10, False),
+        (45_110, 10, False),
+        (495_000, 100, True),
+        (45_000, 100, False),
+        (45_000, 0, False),
+        (45_000, -10, False),
+    ],
+)
+def test_a_volume_read_too_small_is_no_gap(missed_ml: int, scale: int, explained: bool) -> None:
+    gap = Gap(1_000_000, 1_000_000 + missed_ml, missed_ml)
+    assert is_wrong_scale(gap, last_sale(5_000, 1_005_000 + missed_ml), scale) is explained
+
+
+@pytest.mark.parametrize(("volume_ml", "flags"), [(1_000_000, ()), (1_000_010, ("FILL_TOO_LARGE",))])
+def test_a_fill_that_no_vehicle_has_room_for_is_flagged(volume_ml: int, flags: tuple[str, ...]) -> None:
+    assert size(last_sale(volume_ml, None), 1_000_000) == flags
 
 
 def test_across_a_wrap_it_moved_by_the_volume() -> None:

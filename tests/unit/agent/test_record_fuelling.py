@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from agent.handlers.site import Limits
+from agent.messages import ids
 from drivers.events import Credential, CredentialKind, DeviceTime, Fuelling, Outcome, RawDigits
 from tests.unit.agent.stations import DISPLAY_LINE, last_sale
 from tests.world import GOLD, World
@@ -118,6 +120,148 @@ def test_litres_that_passed_without_a_record_are_missed(world: World) -> None:
     fact = world.newest_fact()
     assert (fact.missed_ml, fact.evidence, fact.flags) == (12_340, "metered", "MISSED_LITRES")
     assert world.alarms() == {("MISSED_LITRES", "cbc/08"): 1}
+
+
+class TestGaps:
+    """Litres that passed while nobody listened: a fact of their own, without points (feature S-165)."""
+
+    def gaps(self, world: World) -> list[tuple[object, ...]]:
+        return world.rows(
+            "SELECT point, product, volume_ml, amount_fen, totalizer_after_ml, evidence, time_quality, "
+            "missed_ml FROM fact WHERE kind = 'gap' ORDER BY stream_seq"
+        )
+
+    def items(self, world: World) -> list[dict[str, object]]:
+        rows = world.rows("SELECT body FROM outbox WHERE stream = 'ledger' ORDER BY seq")
+        return [json.loads(str(body, "utf-8")) for (body,) in rows]
+
+    def miss(self, world: World, missed_ml: int = 12_340) -> Fuelling:
+        """A fuelling, litres without a record, and the next fuelling."""
+        world.fuel(50_000)
+        world.totalizer_ml["08"] += missed_ml
+        return world.fuel(20_000)
+
+    def test_they_are_booked_before_the_fuelling_that_shows_them(self, world: World) -> None:
+        self.miss(world)
+        assert self.gaps(world) == [("1", "petrol-92", 12_340, 0, 1_062_340, "none", "estimated", 0)]
+        assert world.newest_fact().missed_ml == 12_340
+        *_, before, gap, after = [None, *self.items(world)]
+        assert before is not None
+        assert [item["kind"] for item in (before, gap, after)] == ["fuelling", "gap", "fuelling"]
+        gap_id = ids.gap_id("station-0042", "cbc", "08", 1, before_ml=1_050_000, after_ml=1_062_340)
+        assert gap == {
+            "kind": "gap",
+            "id": ids.text(gap_id),
+            "device": "cbc",
+            "nozzle": "08",
+            "point": "1",
+            "product": "petrol-92",
+            "volume_ml": 12_340,
+            "totalizer_ml": 1_062_340,
+            "event_ms": world.at_ms,
+        }
+
+    def test_records_and_gaps_together_are_what_the_meter_moved(self, world: World) -> None:
+        for missed_ml in (12_340, 0, 10, 500_000, 20):
+            self.miss(world, missed_ml)
+        [(booked_ml,)] = world.rows("SELECT sum(volume_ml) FROM fact")
+        assert world.totalizer_ml["08"] - 1_000_000 - booked_ml == 10  # within the meter's step
+        assert [row[2] for row in self.gaps(world)] == [12_340, 500_000, 20]
+
+    def test_within_the_meter_s_step_there_is_none(self, world: World) -> None:
+        self.miss(world, 10)
+        world.fuel(20_000)
+        assert self.gaps(world) == []
+
+    def test_a_counter_that_goes_back_begins_anew_and_books_none(self, world: World) -> None:
+        world.fuel(50_000)
+        world.totalizer_ml["08"] = 300_000
+        world.fuel(20_000)
+        assert (world.newest_fact().device_epoch, world.newest_fact().missed_ml) == (2, 0)
+        assert self.gaps(world) == []
+        world.totalizer_ml["08"] += 5_000
+        world.fuel(20_000)
+        assert [row[2] for row in self.gaps(world)] == [5_000]
+
+    def test_the_first_record_of_a_meter_books_none(self, world: World) -> None:
+        world.fuel(50_000)
+        assert self.gaps(world) == []
+
+    def test_heard_again_the_gap_is_the_same(self, world: World) -> None:
+        record = self.miss(world)
+        world.reopen()
+        assert world.book(record, ended_ago_ms=None).answer.outcome is Outcome.REPEATED
+        assert len(self.gaps(world)) == 1
+        assert [item["kind"] for item in self.items(world)].count("gap") == 1
+
+    def test_two_records_that_show_the_same_gap_book_it_once(self, world: World) -> None:
+        """The meter was put back to what it said before: only the record differs."""
+        self.miss(world)
+        meter = world.rows("SELECT * FROM meter")
+        with world.store.transaction() as tx:
+            known = tx.meters.get("cbc", "08")
+            assert known is not None
+            tx.meters.keep(replace(known, totalizer_after_ml=1_050_000))
+        world.totalizer_ml["08"] = 1_062_340
+        world.fuel(10_000)
+        assert world.newest_fact().flags == "MISSED_LITRES"
+        assert len(meter) == len(self.gaps(world)) == 1
+        assert [item["kind"] for item in self.items(world)].count("gap") == 1
+
+    def test_an_unmapped_nozzle_has_them_too(self, world: World) -> None:
+        world.fuel(50_000, "77")
+        world.totalizer_ml["77"] += 7_000
+        world.fuel(20_000, "77")
+        assert self.gaps(world) == [("", "", 7_000, 0, 1_057_000, "none", "estimated", 0)]
+
+    def test_no_payment_ever_finds_one(self, world: World) -> None:
+        """Not even one of 0 fen more: it is not offered, cannot be chosen, waits for nothing."""
+        world.fuel(50_000)
+        world.pay("R-0", 39_250)
+        world.totalizer_ml["08"] += 100
+        world.present(GOLD)
+        world.fuel(100, "08")  # costs 79 fen; the gap before it costs 0
+        [(gap_id,)] = world.rows("SELECT fact_id FROM fact WHERE kind = 'gap'")
+        near = world.pay("R-1", 1, credential=GOLD)
+        assert (near.outcome, near.candidates) == (Outcome.WAITING, ())
+        assert world.choose("R-1", ids.text(gap_id)).reason == "NOT_A_CANDIDATE"
+        with world.store.transaction() as tx:
+            assert gap_id not in {fact.fact_id for fact in tx.facts.unbound_at("1", 0)}
+            assert tx.facts.withheld_at("cbc", "08") == []
+        assert world.rows("SELECT count(*) FROM binding WHERE fact_id = ?", gap_id) == [(0,)]
+        assert world.rows("SELECT count(*) FROM award WHERE fact_id = ?", gap_id) == [(0,)]
+
+    def test_where_the_end_of_the_fuelling_awards_the_gap_gets_nothing(self, world: World) -> None:
+        world.site = replace(world.site, award_on_fuelling=frozenset({"1"}))
+        world.present(GOLD)
+        self.miss(world)
+        assert world.rows("SELECT minor FROM award") == [(12_000,)]
+        assert world.count("binding") == 2
+
+    def test_a_volume_that_is_read_ten_times_too_small_was_not_missed(self, world: World) -> None:
+        world.fuel(50_000)
+        record = world.fuelling(50_000)
+        world.book(replace(record, volume_ml=5_000, volume_step_ml=1))
+        assert world.newest_fact().flags == "MISSED_LITRES ARITHMETIC"
+        assert self.gaps(world) == []
+
+    def test_a_price_that_is_wrong_does_not_hide_a_gap(self, world: World) -> None:
+        world.fuel(50_000)
+        world.totalizer_ml["08"] += 12_340
+        world.book(replace(world.fuelling(50_000), unit_price_milli=785))
+        assert "ARITHMETIC" in world.newest_fact().flags
+        assert [row[2] for row in self.gaps(world)] == [12_340]
+
+
+def test_a_fill_that_no_vehicle_has_room_for_is_flagged_and_earns(world: World) -> None:
+    world.site = replace(world.site, limits=Limits(largest_fill_ml=49_990))
+    world.present(GOLD)
+    fuelling = world.fuel(50_000)
+    assert world.newest_fact().flags == "FILL_TOO_LARGE"
+    assert world.alarms() == {("FILL_TOO_LARGE", "cbc/08"): 1}
+    assert world.pay("R-1", fuelling.amount_fen).points_minor == 12_000
+    world.fuel(49_990)
+    assert world.newest_fact().flags == ""
 
 
 def test_an_unmapped_nozzle_is_booked_and_flagged(world: World) -> None:

@@ -1,9 +1,17 @@
 """Unit: does a refund take back exactly the points it should, once, in however many parts?"""
 
+import json
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
+from agent.clock import Instant
+from agent.points.ledger import redemption_postings
+from agent.points.lots import spend
+from agent.store.database import Transaction
+from agent.store.integrity import verify
+from agent.store.reading import connect
 from drivers.events import BasketLine, Outcome
 from tests.world import BASIC, GOLD, World
 
@@ -119,23 +127,45 @@ def test_every_refund_takes_from_the_lot_it_came_from(world: World) -> None:
     assert lots(world) == [(0, "reversed"), (4_000, "active")]
 
 
+def redeem(world: World, sale: str, minor: int) -> None:
+    """What a redemption will do to the lot of a sale; it is not a verb of this station yet."""
+
+    def take(tx: Transaction, at: Instant) -> None:
+        [(lot_id,)] = world.rows(
+            "SELECT award_id FROM award JOIN pos_sale USING (fact_id) WHERE pos_sale_id = ?", sale
+        )
+        lot = tx.lots.of(lot_id)
+        assert lot is not None
+        spending = spend([lot.as_lot()], minor)
+        seq = tx.ledger.post("redemption", lot_id, redemption_postings(lot.member, minor), at.wall_ms)
+        tx.lots.moved(lot_id, seq, -minor)
+        tx.lots.change(lot.after(spending.lots[0]))
+
+    world.run(take)
+
+
 def test_what_was_spent_meanwhile_comes_from_other_lots_and_then_becomes_debt(world: World) -> None:
-    """Spending is not a verb of this station yet: the lot is emptied by hand, as a redemption will."""
     sell(world, 50_000, "R-1")
     sell(world, 20_000, "R-2")
-
-    def spend(minor: int) -> None:
-        def take(tx, at):  # type: ignore[no-untyped-def]
-            lot = tx.awards.lot_of(tx.awards.of_fact(tx.sales.get("till-1", "R-1").fact_id).award_id)
-            tx.awards.change_lot(replace(lot, remaining_minor=lot.remaining_minor - minor))
-
-        world.run(take)
-
-    spend(9_000)
+    redeem(world, "R-1", 9_000)
     assert world.refund("F-1", "R-1", 39_250).points_minor == -10_000
     assert lots(world) == [(0, "reversed"), (0, "exhausted")]
     accounts = dict(world.rows("SELECT account, minor FROM account"))
     assert accounts["member:m-basic:debt"] == -5_000
+
+
+def test_the_next_points_repay_a_debt_at_once_and_hq_is_told(world: World) -> None:
+    sell(world, 50_000, "R-1")
+    redeem(world, "R-1", 9_000)
+    world.refund("F-1", "R-1", 39_250)
+    assert world.balance_minor("m-basic") == -9_000
+    sell(world, 50_000, "R-2")
+    accounts = dict(world.rows("SELECT account, minor FROM account"))
+    assert (accounts["member:m-basic:debt"], accounts["member:m-basic:active"]) == (0, 1_000)
+    [(body,)] = world.rows("SELECT body FROM outbox WHERE kind = 'award' ORDER BY seq DESC LIMIT 1")
+    assert json.loads(body)["repaid_minor"] == 9_000
+    with closing(connect(world.path)) as reader:
+        assert verify(reader) == []
 
 
 def test_a_hundred_times_bought_and_refunded_is_where_it_began(world: World) -> None:

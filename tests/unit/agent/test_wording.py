@@ -7,9 +7,10 @@ from typing import get_args
 import pytest
 
 from agent.handlers import wording
-from agent.handlers.site import Language
+from agent.language import Language
 from agent.points.award import Reason
 
+VALUES = {"point": "1", "points": "1", "balance": "1", "date": "2026-07-31", "yuan": "10"}
 HANDLERS = Path(wording.__file__).parent
 
 
@@ -41,7 +42,49 @@ def test_reasons_are_found() -> None:
 @pytest.mark.parametrize("language", get_args(Language))
 def test_every_reason_has_a_sentence(language: Language) -> None:
     for reason in sorted(reasons()):
-        assert wording.sentence(reason, language, point="1", points="1", balance="1"), reason
+        assert wording.sentence(reason, language, **VALUES), reason
+
+
+@pytest.mark.parametrize(
+    ("code", "english", "chinese"),
+    [
+        ("TEST_DRAW", "Test draw, no points", "加油机自检出油，不积分"),
+        ("RETURNED_TO_TANK", "Fuel returned to the tank, no points", "油品已回罐，不积分"),
+        (
+            "MEMBER_FROZEN",
+            "Your membership is frozen: you earn points but cannot spend them for now",
+            "您的会员账户已冻结：仍可积分，暂不能使用积分",
+        ),
+        ("POINTS_LAPSED", "50 points lapsed on 2026-07-31", "50 分已于 2026-07-31 到期"),
+        ("EXPIRES_SOON", "50 points lapse on 2026-07-31", "50 分将于 2026-07-31 到期"),
+        (
+            "HONOURED",
+            "50 points lapsed while we were offline and still count until 2026-07-31",
+            "断网期间到期的 50 分仍可使用至 2026-07-31",
+        ),
+        ("PENDING", "50 points from 2026-07-31", "50 分自 2026-07-31 起可用"),
+        ("RATE", "50 points are worth 10 yuan", "50 分可抵 10 元"),
+        (
+            "RATE_PROTECTED",
+            "50 points are worth 10 yuan, protected until 2026-07-31",
+            "50 分可抵 10 元，此比例保留至 2026-07-31",
+        ),
+    ],
+)
+def test_news_in_both_languages(code: str, english: str, chinese: str) -> None:
+    values = {"points": "50", "date": "2026-07-31", "yuan": "10"}
+    assert wording.sentence(code, "en", **values) == english
+    assert wording.sentence(code, "zh", **values) == chinese
+
+
+def test_one_point_is_singular_in_english() -> None:
+    assert wording.sentence("POINTS", "en", points="1") == "1 point for this sale"
+    assert wording.sentence("POINTS", "en", points="0.01") == "0.01 points for this sale"
+    assert wording.sentence("POINTS", "zh", points="1") == "本次积分 1 分"
+
+
+def test_a_code_has_one_sentence() -> None:
+    assert not wording._SENTENCES.keys() & wording._NEWS.keys()
 
 
 @pytest.mark.parametrize(
