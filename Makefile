@@ -7,7 +7,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo check test needs storm bench systemd sizes generated lock
+.PHONY: help venv dev demo check test needs storm bench systemd sizes generated texts lock
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -71,6 +71,9 @@ bench: dev ## measure, one JSON line per figure
 
 generated: dev ## rewrite the generated example and table of settings
 	$(PY) -m config.describe
+
+texts: dev ## extract the texts, bring the translations up to date and compile them
+	$(PY) -m tests.house.texts
 
 lock: ## resolve the requirements anew (needs uv)
 	$(LOCK) pyproject.toml -o requirements.lock

@@ -10,9 +10,14 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from agent.clock import ClockQuality, Instant
-from agent.handlers.adopt import Adoption, adopt_bundle, adopt_members
+from agent.handlers.adopt_bundle import adopt_bundle
+from agent.handlers.adopt_members import adopt_members
+from agent.handlers.adoption import Adoption
 from agent.handlers.credentials import CredentialKey
+from agent.handlers.daily_close import close_days
 from agent.handlers.dispatch import Report, handle
+from agent.handlers.lifecycle import advance
+from agent.handlers.passing_days import pass_days, today
 from agent.handlers.site import Limits, Place, Site
 from agent.handlers.told import Seen, Told
 from agent.store.database import Store, Transaction
@@ -129,7 +134,13 @@ class World(Dispenser):
         assert bundle.reason == members.reason == "", (bundle, members)
         return self
 
-    def adopt_members(self, version: int, *extra: Mapping[str, object]) -> Adoption:
+    def adopt_bundle(self, payload: bytes) -> Adoption:
+        return self.run(lambda tx, at: adopt_bundle(payload, tx, self.site, at))
+
+    def adopt_members(
+        self, version: int, *extra: Mapping[str, object], gold: Mapping[str, object] | None = None
+    ) -> Adoption:
+        """m-gold (changed by `gold`), m-basic and whoever comes extra."""
         snapshot = {
             "schema": "members/1",
             "station": self.site.station,
@@ -142,6 +153,7 @@ class World(Dispenser):
                     "credentials": [self.hash(GOLD)],
                     "tier": "gold",
                     "balance_minor": 100_000,
+                    **(gold or {}),
                 },
                 {"member": "m-basic", "credentials": [self.hash(BASIC)], "tier": "basic"},
                 *extra,
@@ -184,6 +196,13 @@ class World(Dispenser):
     def refund(self, refund_id: str, pos_sale_id: str, amount_fen: int) -> Answer:
         return self.book(SaleRefunded("till-1", refund_id, pos_sale_id, amount_fen)).answer
 
+    def pass_days(self, days: int = 0) -> None:
+        """Let so many days go by, and do what is due then, as the chores of the agent do."""
+        self.at_ms += days * DAY_MS
+        self.run(lambda tx, at: advance(tx, self.site, at))
+        self.run(lambda tx, at: pass_days(tx, self.site, at))
+        self.run(lambda tx, at: close_days(tx, at))
+
     def reopen(self) -> None:
         """Stop and start again on the same file."""
         self.store.close()
@@ -210,7 +229,7 @@ class World(Dispenser):
         return fact
 
     def balance_minor(self, member: str) -> int:
-        balance = self.run(lambda tx, at: tx.members.balance(member))
+        balance = self.run(lambda tx, at: tx.members.balance(member, today(tx, at)))
         assert balance is not None
         return balance.minor
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.burst import burst
+from tests.bench.evaluator import evaluator
 from tests.bench.figure import Figure, say, summary
 from tests.bench.footprint import Concentrators, Dispensers, Kind, footprint
+from tests.bench.past import past
 from tests.bench.startup import startup
 from tests.bench.volume import volume
 from tests.bench.wire import wire_to_durable
@@ -23,7 +25,7 @@ from tests.bench.wire import wire_to_durable
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured: `FULL` takes about two minutes, `QUICK` only shows that everything runs."""
+    """How much is measured: `FULL` takes five or six minutes, `QUICK` only shows that everything runs."""
 
     pairs: int
     wire_sales: int
@@ -33,6 +35,9 @@ class Size:
     polled_sales: int
     started: int
     weighed_sales: int
+    awards: int
+    entries: tuple[int, int, int]
+    later_sales: int
 
 
 FULL = Size(
@@ -44,6 +49,9 @@ FULL = Size(
     polled_sales=64,
     started=7,
     weighed_sales=400,
+    awards=2_000,
+    entries=(10_000, 300_000, 1_000_000),
+    later_sales=200,
 )
 QUICK = Size(
     pairs=1,
@@ -54,6 +62,9 @@ QUICK = Size(
     polled_sales=16,
     started=1,
     weighed_sales=100,
+    awards=20,
+    entries=(200, 400, 600),
+    later_sales=2,
 )
 
 PARTS: dict[str, Callable[[Path, Size], Sequence[Figure]]] = {
@@ -64,6 +75,8 @@ PARTS: dict[str, Callable[[Path, Size], Sequence[Figure]]] = {
     ),
     "startup": lambda place, size: [startup(place, pairs=size.started)],
     "volume": lambda place, size: volume(place, sales=size.weighed_sales),
+    "award": lambda place, size: [evaluator(pairs=size.pairs, calls=size.awards)],
+    "past": lambda place, size: past(place, size.entries, pairs=size.pairs, sales=size.later_sales),
 }
 
 

@@ -38,9 +38,13 @@ class Recorder:
         return self._connection
 
     @property
-    def statements(self) -> list[Statement]:
+    def connection(self) -> RecordingConnection:
         assert self._connection is not None
-        return self._connection.statements
+        return self._connection
+
+    @property
+    def statements(self) -> list[Statement]:
+        return self.connection.statements
 
 
 class Replay:

@@ -5,7 +5,7 @@ import json
 import random
 import threading
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +13,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from agent.clock import ClockQuality, Instant, SystemClock
-from agent.handlers.adopt import adopt_bundle, adopt_members
+from agent.handlers.adopt_bundle import adopt_bundle
+from agent.handlers.adopt_members import adopt_members
 from agent.handlers.credentials import CredentialKey
 from agent.handlers.site import Place, Site
 from agent.store.database import Store
@@ -54,6 +55,10 @@ def tag(member: int) -> str:
 def member_id(member: int) -> str:
     """Opaque, and as hard to compress as real ones are."""
     return urlsafe_b64encode(hashlib.sha256(b"%d" % member).digest()[:9]).decode()
+
+
+def tier(member: int) -> str:
+    return TIERS[member % len(TIERS)]
 
 
 def site(*, award_on_fuelling: bool = False) -> Site:
@@ -124,7 +129,7 @@ def till_on(path: Path, here: Site, clock: Day, connect: Callable[[Path], object
     def broken(error: BaseException) -> None:
         raise error
 
-    return Till(open_store, clock, lambda: None, broken)
+    return Till(open_store, clock, lambda store: None, broken)
 
 
 def stock(store: Store, here: Site, at_ms: int) -> None:
@@ -132,25 +137,27 @@ def stock(store: Store, here: Site, at_ms: int) -> None:
     at = Instant(at_ms)
     with store.transaction() as tx:
         bundle = adopt_bundle(BUNDLE.read_bytes(), tx, here, at)
-        members = adopt_members(_snapshot(here, at_ms), tx, here, at)
+        balances = [{"balance_minor": 1_000 * number} for number in range(MEMBERS)]
+        members = adopt_members(snapshot(here, at_ms, balances), tx, here, at)
     assert bundle.reason == members.reason == "", (bundle, members)
 
 
-def _snapshot(here: Site, at_ms: int) -> bytes:
-    members = [
+def snapshot(here: Site, at_ms: int, members: Sequence[Mapping[str, object]], version: int = 1) -> bytes:
+    """What headquarters says of these members: who they are follows from their places in the list."""
+    listed = [
         {
-            "member": member_id(member),
+            "member": member_id(number),
             "credentials": [
-                here.credential_key.hash(card(member)),
-                here.credential_key.hash(Credential(CredentialKind.TAG, tag(member))),
+                here.credential_key.hash(card(number)),
+                here.credential_key.hash(Credential(CredentialKind.TAG, tag(number))),
             ],
-            "tier": TIERS[member % len(TIERS)],
-            "balance_minor": 1_000 * member,
+            "tier": tier(number),
+            **member,
         }
-        for member in range(MEMBERS)
+        for number, member in enumerate(members)
     ]
-    head = {"schema": "members/1", "station": here.station, "programme": here.programme, "version": 1}
-    return json.dumps(head | {"issued_at_ms": at_ms, "members": members}).encode()
+    head = {"schema": "members/1", "station": here.station, "programme": here.programme}
+    return json.dumps(head | {"version": version, "issued_at_ms": at_ms, "members": listed}).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,13 @@ FIGURES = {
         "bytes_of_a_sale_alone",
         "bytes_written_to_disk_per_sale",
     ],
+    "award": ["award_by_twenty_rules"],
+    "past": [
+        "verify_ledger_entries_per_s",
+        "verify_awards_per_s",
+        "sale_with_a_long_past",
+        "sale_of_a_member_with_many_lots",
+    ],
 }
 
 

@@ -5,16 +5,19 @@ from collections.abc import Iterator
 
 from tests.house.sources import Source
 
-UNITS = frozenset({"ml", "cl", "fen", "milli", "minor", "bp", "ms", "s", "minutes", "days", "mib", "bytes"})
+UNITS = frozenset(
+    {"ml", "cl", "l", "fen", "milli", "minor", "bp", "ms", "s", "minutes", "days", "mib", "bytes"}
+)
 """architecture.md 5 and 7: the last word of a name says what is counted."""
 
 BARE = {
-    "places in an order": "seq no epoch version watermark number index ref id mid",
+    "places in an order": "seq no epoch version watermark number index ref id mid serial",
     "how many, said by the noun": "count left row limit most least window threshold maximum scale factor",
     "how many, said by what happened": (
         "acked booked bound counted fruitless linked lost outstanding "
-        "refused twice unanswered unbound waiting"
+        "refused twice unanswered unbound waiting more fewer declined mismatched"
     ),
+    "how many of a hundred": "percent",
     "fields of a calendar": "year month day hour minute second weekday birthday",
     "fields of a wire": "address baud bytesize code exception function port qos stopbits transaction unit",
     "ends of a ring": "read write",

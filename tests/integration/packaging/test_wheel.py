@@ -45,6 +45,7 @@ def _run(installed: Path, *arguments: str) -> str:
 def test_the_wheel_holds_the_files_that_are_not_python(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for needed in (
+        "agent/locale/zh/LC_MESSAGES/forecourt.mo",
         "agent/store/schema/0001_station.sql",
         "config/samples/demo-cn.bundle.toml",
         "drivers/modbus/maps/compac-c5000.toml",

@@ -79,6 +79,7 @@ def test_litres_that_passed_without_a_record_are_told(station):
     [missed_ml, evidence] = station.facts("missed_ml, evidence", "cbc")[-1]
     assert missed_ml > 9_000_000
     assert evidence == "metered"
+    assert station.facts("volume_ml, amount_fen, evidence", "cbc", "gap") == [(missed_ml, 0, "none")]
 
 
 def test_sequence_numbers_that_wrap_are_one_row_of_facts(station):

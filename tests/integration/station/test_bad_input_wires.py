@@ -147,7 +147,7 @@ def test_messages_of_the_pos_that_nobody_can_obey_are_refused_by_name(station):
         "FIELD_MISSING": [b"REFUND", b"900012", b"", b"s", b"1"],
         "FIELD_TOO_LONG": [b"REFUND", b"900013", b"r" * 41, b"s", b"1"],
         "TOO_MANY_ROWS": [b"PAID", b"900014", b"s", b"", b"0", b"cash", b"", b"", b"61"],
-        "WRONG_VERSION": [b"HELLO", b"900015", REGISTER.encode(), b"2", b"s"],
+        "WRONG_VERSION": [b"HELLO", b"900015", REGISTER.encode(), b"3", b"s"],
         "MALFORMED_FIELD": [b"REFUND", b"900016", b"\xff\xff", b"s", b"1"],
     }
     with station.seen_in_status({f"line pos {code}": 1 for code in refused}):

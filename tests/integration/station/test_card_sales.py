@@ -2,16 +2,19 @@
 
 Input: the first rows of the CCS card sales (CTU relational data repository, through BIRD; CC BY-SA
 4.0), read in place. Fuel goes through Modbus dispensers, shop lines through the POS link, one
-station per currency. The rules are per litre and per unit of money, without caps, so that the
-points of a card can be computed independently in a few lines.
+station per currency. The programme has ten rules of every kind; what they give is computed a second
+time here, from points.md 4 and the file, in fractions, in the order in which the cards were served.
 """
 
 import csv
 import json
 import threading
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -37,6 +40,10 @@ PUMPS = 6
 
 pytestmark = pytest.mark.skipif(not CARD_SALES.exists(), reason="the card sales are read in place")
 
+PRAGUE = ZoneInfo("Europe/Prague")
+WASH = {15, 341}
+OPEN_HOURS = 4
+
 BUNDLE = """
 schema = "loyalty-bundle/1"
 program = "cards"
@@ -50,32 +57,116 @@ effective_from = 2020-01-01T00:00:00+00:00
 mode = "floor"
 to_minor = 100
 [tiers]
-order = ["basic"]
+order = ["basic", "gold"]
 [[ruleset]]
 id = "1"
   [[ruleset.base]]
   id = "petrol"
   product = ["petrol"]
   per = "volume"
-  points_minor = 200
   quantum = 1000
   step = 10
+  points_minor = 200
+  bands = "part"
+  counted = "sale"
+  band = [{{ from = 30000, points_minor = 250 }}]
   [[ruleset.base]]
   id = "diesel"
   product = ["diesel"]
   per = "volume"
-  points_minor = 100
   quantum = 1000
   step = 10
+  points_minor = 100
+  bands = "whole"
+  counted = "member_month"
+  band = [{{ from = 60000, points_minor = 130 }}, {{ from = 100000, points_minor = 160 }}]
+  [[ruleset.base]]
+  id = "wash"
+  product = ["15", "341"]
+  per = "amount"
+  quantum = 100
+  step = 50
+  points_minor = 200
   [[ruleset.base]]
   id = "shop"
   product = ["shop"]
   per = "amount"
-  points_minor = 100
   quantum = 100
   step = 100
+  points_minor = 100
+  [[ruleset.modifier]]
+  id = "gold"
+  group = "tier"
+  bp = 12500
+  tier = ["gold"]
+  [[ruleset.modifier]]
+  id = "these-hours"
+  group = "when"
+  bp = 15000
+  window = {{ weekdays = {days}, hours = "{opens}-{closes}" }}
+  [[ruleset.modifier]]
+  id = "other-days"
+  group = "when"
+  bp = 30000
+  window = {{ weekdays = {other_days} }}
+  [[ruleset.bonus]]
+  id = "second-fill"
+  minor = 2500
+  period = "member_day"
+  nth = [2]
+  at_least_ml = 5000
+  [[ruleset.cap]]
+  id = "sale"
+  scope = "transaction"
+  minor = 20000
+  [[ruleset.cap]]
+  id = "day"
+  scope = "member_day"
+  minor = 22000
   [ruleset.combine]
+  tier = "best"
+  when = "best"
 """
+
+
+APPLIED = {
+    "CZK": {"petrol", "diesel", "wash", "shop", "gold", "these-hours", "second-fill", "sale", "day"},
+    "EUR": {"petrol", "diesel", "wash", "shop", "gold", "these-hours", "sale"},
+}
+"""Nine of the ten rules meet a sale in crowns, so that the comparison tries them; the tenth must not."""
+
+
+@dataclass(frozen=True)
+class Hours:
+    """The hours around the test and the three days that they can touch, so that they are open now."""
+
+    opens_minute: int
+    days: frozenset[int]
+
+    @classmethod
+    def around(cls, now: datetime) -> "Hours":
+        opens = now - timedelta(hours=OPEN_HOURS // 2)
+        days = {(now + timedelta(days=n)).isoweekday() for n in (-1, 0, 1)}
+        return cls(opens.hour * 60 + opens.minute, frozenset(days))
+
+    @property
+    def bundle(self) -> bytes:
+        closes_minute = (self.opens_minute + OPEN_HOURS * 60) % 1440
+        return BUNDLE.format(
+            opens=f"{self.opens_minute // 60:02d}:{self.opens_minute % 60:02d}",
+            closes=f"{closes_minute // 60:02d}:{closes_minute % 60:02d}",
+            days=sorted(self.days),
+            other_days=sorted({*range(1, 8)} - self.days),
+        ).encode()
+
+    def factor(self, at: datetime) -> Fraction:
+        """The better of x1.5 in these hours of these days and x3 on the others; x1 otherwise."""
+        minutes_open = (at.hour * 60 + at.minute - self.opens_minute) % 1440
+        began = (at - timedelta(minutes=minutes_open)).date()
+        if at.isoweekday() not in self.days:
+            return Fraction(3)
+        is_open = minutes_open < OPEN_HOURS * 60 and began.isoweekday() in self.days
+        return Fraction(3, 2) if is_open else Fraction(1)
 
 
 @dataclass(frozen=True)
@@ -115,31 +206,102 @@ def baskets_by_currency() -> tuple[dict[str, list[Basket]], list[str]]:
     return result, refused
 
 
-def expected(currency: str) -> tuple[Counter[str], Counter[str], int]:
-    """The independent calculation: points and cents per card, and the number of baskets."""
-    points, money, count = Counter(), Counter(), 0
-    sales = defaultdict(lambda: [0, 0])
-    for row in card_sales():
-        product, paid = int(row["ProductID"]), round(float(row["Price"]) * 100)
-        fuel = product in DIESEL | PETROL
-        if (product >= FIRST_EURO_PRODUCT) != (currency == "EUR") or (fuel and float(row["Amount"]) == 0):
-            continue
-        key = (row["Date"], row["Time"], row["CardID"], row["GasStationID"])
-        price = PRICE_MILLI[currency]
-        decilitres_10 = (paid * 10_000 + price // 2) // price // 10  # whole 10 ml
-        sales[key][0] += decilitres_10 * (1 if product in DIESEL else 2) if fuel else 0
-        sales[key][1] += 0 if fuel else paid
-        money[row["CardID"]] += paid
-    for (_, _, card, _), (fuel_hundredths, shop_cents) in sales.items():
-        points[card] += (fuel_hundredths + shop_cents // 100 * 100) // 100 * 100
-        count += 1
-    return points, money, count
+@dataclass
+class Card:
+    """One card's points and purchases as points.md 4 has them, sale by sale in the order of their awards."""
+
+    tier: str
+    minor: int = 0
+    earned_on: Counter[date] = field(default_factory=Counter)
+    fills_on: Counter[date] = field(default_factory=Counter)
+    month_ml: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    def buy(self, rows: list[dict[str, str]], price_milli: int, hours: Hours, at: datetime) -> int:
+        day, month = at.date(), (at.year, at.month)
+        fuel = [row for row in rows if is_fuel(row)]
+        volume_ml = round_half_up(Fraction(10_000 * sum(map(cents, fuel)), price_milli))
+        exact = Fraction(0)
+        if fuel:
+            exact += fuel_points(fuel[0], volume_ml // 10 * 10, self.month_ml[month])
+        goods = [row for row in rows if not is_fuel(row)]
+        for product in {int(row["ProductID"]) for row in goods} & WASH:
+            paid = sum(cents(row) for row in goods if int(row["ProductID"]) == product)
+            exact += Fraction(paid // 50 * 50 * 200, 100)
+        paid = sum(cents(row) for row in goods if int(row["ProductID"]) not in WASH)
+        exact += paid // 100 * 100
+        exact *= (Fraction(5, 4) if self.tier == "gold" else 1) * hours.factor(at)
+        if fuel and self.fills_on[day] == 1 and volume_ml >= 5_000:
+            exact += 2_500
+        minor = int(exact // 100) * 100
+        minor = max(0, min(minor, 20_000, 22_000 - self.earned_on[day]))
+        self.minor += minor
+        self.earned_on[day] += minor
+        self.fills_on[day] += bool(fuel)
+        self.month_ml[month] += volume_ml
+        return minor
+
+
+def fuel_points(row: dict[str, str], counted_ml: int, month_ml: int) -> Fraction:
+    """Petrol: 2 a litre, from 30 L on 2.5. Diesel: 1, or 1.3 or 1.6 where the month reaches 60 or 100 L."""
+    if int(row["ProductID"]) in PETROL:
+        return Fraction(200 * min(counted_ml, 30_000) + 250 * max(0, counted_ml - 30_000), 1_000)
+    reached_ml = month_ml + counted_ml
+    rate = 160 if reached_ml >= 100_000 else 130 if reached_ml >= 60_000 else 100
+    return Fraction(rate * counted_ml, 1_000)
+
+
+def is_fuel(row: dict[str, str]) -> bool:
+    return int(row["ProductID"]) in DIESEL | PETROL
+
+
+def round_half_up(exact: Fraction) -> int:
+    return int((exact + Fraction(1, 2)) // 1)
+
+
+def tier_of(card: str) -> str:
+    return "gold" if int(card) % 3 == 0 else "basic"
+
+
+class Expected:
+    """What the file says was bought, and how it is to be rewarded."""
+
+    def __init__(self, currency: str, hours: Hours) -> None:
+        self._price_milli, self._hours = PRICE_MILLI[currency], hours
+        grouped = defaultdict(list)
+        for row in card_sales():
+            euro = int(row["ProductID"]) >= FIRST_EURO_PRODUCT
+            if euro == (currency == "EUR") and not (is_fuel(row) and float(row["Amount"]) == 0):
+                grouped[row["Date"], row["Time"], row["CardID"], row["GasStationID"]].append(row)
+        self.count = len(grouped)
+        self.money = Counter()
+        self._waiting = defaultdict(list)
+        for (_, _, card, _), rows in grouped.items():
+            self.money[card] += sum(map(cents, rows))
+            self._waiting[card, money_of(rows)].append(rows)
+        self._cards = {card: Card(tier_of(card)) for card in self.money}
+
+    def minor(self, card: str, money: tuple[int, ...], at: datetime) -> int:
+        """The points of the card's next sale, which is recognised by its money."""
+        return self._cards[card].buy(self._waiting[card, money].pop(), self._price_milli, self._hours, at)
+
+    @property
+    def points(self) -> Counter[str]:
+        return Counter({name: card.minor for name, card in self._cards.items()})
+
+
+def money_of(rows: list[dict[str, str]]) -> tuple[int, ...]:
+    """Fuel together, and each kind of goods that the rules tell apart."""
+    paid: Counter[str] = Counter()
+    for row in rows:
+        product = int(row["ProductID"])
+        paid["fuel" if is_fuel(row) else str(product) if product in WASH else "shop"] += cents(row)
+    return tuple(sorted(paid.values()))
 
 
 class CardStation:
     """Six Modbus dispensers (diesel and petrol in turn) and a POS, for one currency."""
 
-    def __init__(self, directory: Path, currency: str, cards: set[str]) -> None:
+    def __init__(self, directory: Path, currency: str, cards: set[str], bundle: bytes) -> None:
         clock = SystemClock()
         self._clock = clock
         self._price_milli = PRICE_MILLI[currency]
@@ -150,10 +312,10 @@ class CardStation:
             PosSimulator(PosLinkOptions(register_id="till")), clock.monotonic_ms, directory / "pos"
         )
         self.cashier = Cashier(self.pos, clock.monotonic_ms)
-        plan = Plan(f"cards-{currency.lower()}", "cards", "Europe/Prague", self._wiring(), BUNDLE.encode())
+        plan = Plan(f"cards-{currency.lower()}", "cards", "Europe/Prague", self._wiring(), bundle)
         self.stage = Stage(directory / "stage", plan, clock.wall_ms)
         members = tuple(
-            (Member(member=f"m-{card}", tier="basic"), (self.stage.credential_key.hash(shown(card)),))
+            (Member(member=f"m-{card}", tier=tier_of(card)), (self.stage.credential_key.hash(shown(card)),))
             for card in sorted(cards)
         )
         self.stage.plan = Plan(plan.station, plan.programme, plan.timezone, plan.wiring, plan.bundle, members)
@@ -223,14 +385,15 @@ def test_the_row_without_a_quantity_is_refused_and_listed():
 @pytest.mark.parametrize("currency", ["EUR", "CZK"])
 def test_real_card_sales_reach_hq_with_counts_money_and_points_per_card(tmp_path, currency):
     baskets = baskets_by_currency()[0][currency]
-    points, money, count = expected(currency)
-    station = CardStation(tmp_path / currency, currency, {basket.card for basket in baskets})
+    hours = Hours.around(datetime.now(PRAGUE))
+    station = CardStation(tmp_path / currency, currency, {basket.card for basket in baskets}, hours.bundle)
     try:
         station.stage.open()
         station.play(baskets)
         assert station.stage.drain(30)
         connection = reading.connect(station.stage.database)
         books, findings = books_of_station(connection), integrity.verify(connection)
+        facts = reading.outbox_items(connection, last=10_000, stream="ledger")
         connection.close()
         store = HqStore(station.stage.hq_url, create=False)
         name = station.stage.plan.station
@@ -239,14 +402,22 @@ def test_real_card_sales_reach_hq_with_counts_money_and_points_per_card(tmp_path
         store.close()
     finally:
         station.close()
-    at_hq, paid_at_hq = Counter(), Counter()
+    ended_at = {item.seq: json.loads(item.body).get("event_ms") for item in facts}
+    expected = Expected(currency, hours)
+    at_hq, paid_at_hq, applied = Counter(), Counter(), set()
     for award in awards:
-        card = award["member"].removeprefix("m-")
+        card, lines = award["member"].removeprefix("m-"), award["inputs"]["lines"]
+        money = tuple(sorted(line["amount_fen"] for line in lines))
+        at = datetime.fromtimestamp(ended_at[award["of"]] // 1000, UTC).astimezone(PRAGUE)
+        assert award["minor"] == expected.minor(card, money, at), award
         at_hq[card] += award["minor"]
-        paid_at_hq[card] += sum(line["amount_fen"] for line in award["inputs"]["lines"])
+        paid_at_hq[card] += sum(money)
+        applied |= set(award["explanation"])
     assert findings == []
     assert held.alarms == ()
-    assert len(baskets) == books.facts == held.items("fuelling", "basket") == held.items("award") == count
-    assert paid_at_hq == money
-    assert at_hq == points
-    assert sum(points.values()) == books.points_minor == held.minor("award")
+    assert len(baskets) == books.facts == held.items("fuelling", "basket") == held.items("award")
+    assert len(baskets) == expected.count
+    assert paid_at_hq == expected.money
+    assert at_hq == expected.points
+    assert at_hq.total() == books.points_minor == held.minor("award")
+    assert applied == APPLIED[currency]

@@ -1,5 +1,7 @@
 """Fifty sales as the till hears them: fuellings, cards, payments, choices, refunds, acks and pruning.
 
+Between them days pass: new rules come, one of them with points that are spendable two days later, days
+are closed, a month's points lapse while the road to headquarters is away, and are honoured until it is back.
 Verbs of one group waited in the inbox together and share a commit, and a time. The same script said
 again must change nothing: that is what the tests of the power cuts do with it.
 """
@@ -9,9 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from agent.clock import Instant
-from agent.handlers.adopt import Adoption, adopt_bundle, adopt_members
+from agent.handlers.adopt_bundle import adopt_bundle
+from agent.handlers.adopt_members import adopt_members
+from agent.handlers.adoption import Adoption
 from agent.handlers.apply_ack import apply_ack, prune
+from agent.handlers.daily_close import close_days
 from agent.handlers.dispatch import Report, handle
+from agent.handlers.lifecycle import advance
+from agent.handlers.passing_days import pass_days
 from agent.handlers.told import Seen, Told
 from agent.messages import ids
 from agent.store.database import Transaction
@@ -26,7 +33,8 @@ from drivers.events import (
     MemberPresented,
     SaleRefunded,
 )
-from tests.world import BASIC, BUNDLE, GOLD, STRANGER, WEDNESDAY_MS, Dispenser, paid, site
+from tests.property.agent.story_rules import rules
+from tests.world import BASIC, DAY_MS, GOLD, STRANGER, WEDNESDAY_MS, Dispenser, paid, site
 
 SITE = site()
 SALES = 50
@@ -60,10 +68,14 @@ class Group:
 
 def script() -> list[Group]:
     """The groups in order. HQ's acks are learnt in the first run and said again in every other."""
-    groups = [Group(WEDNESDAY_MS, (Step(_adopt_bundle),)), Group(WEDNESDAY_MS, (Step(_adopt_members),))]
+    first_rules = _adopt_bundle(rules(2, WEDNESDAY_MS - 7 * DAY_MS))
+    groups = [Group(WEDNESDAY_MS, (Step(first_rules),)), Group(WEDNESDAY_MS, (Step(_adopt_members),))]
     dispenser, acks = Dispenser(), _Acks()
     at_ms = WEDNESDAY_MS
     for number in range(SALES):
+        for days, verbs in _between(number, at_ms):
+            at_ms += days * DAY_MS + _STEP_MS
+            groups.append(Group(at_ms, tuple(map(Step, verbs))))
         for events in _sale(number, dispenser):
             at_ms += _STEP_MS
             groups.append(Group(at_ms, tuple(Step(_hear(event, at_ms), event) for event in events)))
@@ -72,6 +84,30 @@ def script() -> list[Group]:
             groups.append(Group(at_ms, (Step(acks.next()),)))
             groups.append(Group(at_ms, (Step(_prune),)))
     return groups
+
+
+def _between(number: int, at_ms: int) -> Iterator[tuple[int, tuple[Verb, ...]]]:
+    """What happens before sale `number`: so many days pass, and then this."""
+    night: tuple[Verb, ...] = (_advance, _pass_days, _close_days)
+    match number:
+        case 10 | 48:
+            yield 1, night
+        case 15:
+            yield 0, (_adopt_bundle(rules(3, at_ms + DAY_MS, delay="PT48H")),)
+        case 20:
+            yield 2, night
+        case 30:
+            yield 3, night
+        case 38:
+            yield 0, (_darkness_falls(at_ms),)
+        case 40:
+            yield 30, night
+        case 42:
+            yield 0, (_the_road_is_back(at_ms),)
+        case 44:
+            yield 4, night
+        case 46:
+            yield 0, (_adopt_bundle(rules(4, at_ms)),)
 
 
 def _sale(number: int, dispenser: Dispenser) -> Iterator[tuple[Report, ...]]:
@@ -140,8 +176,33 @@ def _hear(event: Report, at_ms: int) -> Verb:
     return lambda tx, at: handle(event, "island-1", Seen(at_ms, at_ms), tx, SITE, at)
 
 
-def _adopt_bundle(tx: Transaction, at: Instant) -> Said:
-    return adopt_bundle(BUNDLE.read_bytes(), tx, SITE, at)
+def _adopt_bundle(payload: bytes) -> Verb:
+    """Without reminders: who hears one first depends on what is said again."""
+    quiet = payload.replace(b"[reminder]\ndays = [30, 15, 3]\n", b"")
+    assert quiet != payload
+    return lambda tx, at: adopt_bundle(quiet, tx, SITE, at)
+
+
+def _advance(tx: Transaction, at: Instant) -> Said:
+    advance(tx, SITE, at)
+    return ""
+
+
+def _pass_days(tx: Transaction, at: Instant) -> Said:
+    pass_days(tx, SITE, at)
+    return ""
+
+
+def _close_days(tx: Transaction, at: Instant) -> Said:
+    return close_days(tx, at)
+
+
+def _darkness_falls(at_ms: int) -> Verb:
+    return lambda tx, at: str(tx.darkness.begin(at_ms) or "")
+
+
+def _the_road_is_back(at_ms: int) -> Verb:
+    return lambda tx, at: tx.darkness.end(at_ms) or ""
 
 
 def _adopt_members(tx: Transaction, at: Instant) -> Said:
