@@ -85,7 +85,8 @@ class OddWire:
 class OddStation:
     """Broker, HQ and agent as processes; points 1 (ring, TCP), 2 (last sale, RTU), 3 to 5 (Companytec).
 
-    No rule meets what point 5 sells; nozzle 0B of the concentrator is in no configuration.
+    No rule meets what point 5 sells, for its tank was filled with something else after the rules had
+    come (rules with such a hole are refused); nozzle 0B of the concentrator is in no configuration.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -117,6 +118,10 @@ class OddStation:
 
     def open(self) -> None:
         self.stage.open()
+        self.stage.end("agent")
+        settings = self.stage.config.read_text()
+        self.stage.config.write_text(settings.replace(_BEFORE, _HYDROGEN))
+        self.stage.start_agent()
         self._agent_pid, self._hq_pid = self.stage.pid("agent"), self.stage.pid("hq")
 
     def close(self) -> None:
@@ -183,14 +188,8 @@ class OddStation:
     def wait_until_booked(self) -> None:
         """Every fuelling and basket is a fact, and every device knows that we have its records."""
         expected = len(self.sold()) + self.cashier.baskets
-        until(lambda: self.stage.status()["facts"] == expected + self.gaps(), f"{expected} facts")
+        until(lambda: self.stage.status()["facts"] == expected, f"{expected} facts")
         until(lambda: self.backlog() == 0, "the devices to be told")
-
-    def gaps(self) -> int:
-        """Facts that are no sale: litres that passed a meter without a record."""
-        [(count,)] = self.rows("SELECT count(*) FROM fact WHERE kind = 'gap'")
-        assert isinstance(count, int)
-        return count
 
     def facts(self, columns: str, device_key: str, kind: str = "fuelling") -> list[tuple[Any, ...]]:
         """These columns of a device's facts, in the order in which they were booked."""
@@ -282,7 +281,7 @@ class OddStation:
         assert findings == []
         hq = books_of_hq(self.stage.hq_url, self.stage.plan.station)
         assert Counter(hq.fuellings) == Counter(self.sold())
-        assert hq.facts == station["facts"] == len(self.sold()) + self.cashier.baskets + self.gaps()
+        assert hq.facts == station["facts"] == len(self.sold()) + self.cashier.baskets
         assert (hq.awards, hq.points_minor) == (station["awards"], station["points_minor"])
         assert hq.mismatches == 0
 
@@ -431,5 +430,7 @@ nozzle = [{{ device = "cbc", nozzle = "09", product = "petrol-98" }}]
 
 [[point]]
 id = "5"
-nozzle = [{{ device = "cbc", nozzle = "0A", product = "hydrogen" }}]
+nozzle = [{{ device = "cbc", nozzle = "0A", product = "petrol-92" }}]
 """
+_BEFORE = 'nozzle = "0A", product = "petrol-92"'
+_HYDROGEN = 'nozzle = "0A", product = "hydrogen"'

@@ -147,8 +147,8 @@ GENEROUS = bundle_bytes(
     ("points_minor = 200 #", "points_minor = 1_000_000_000 #"),
     ("minor = 100000\n", "minor = 9_007_199_254_740_991\n"),
     ("minor = 50000\n", "minor = 9_007_199_254_740_991\n"),
-)
-"""Rules by mistake: ten thousand points a millilitre, and no cap that holds."""
+).split(b"[[vector]]", maxsplit=1)[0]
+"""Rules by mistake: ten thousand points a millilitre, no cap that holds, no vector that would have told."""
 RULES = {"demo": BUNDLE.read_bytes(), "generous": GENEROUS}
 
 

@@ -187,6 +187,17 @@ def test_rules_without_a_reminder_say_nothing_and_new_stages_hold_at_once(statio
     assert stages(world) == [("2026-07-08", 0, 700)]
 
 
+def test_a_wider_stage_that_new_rules_bring_is_over_for_who_was_told_at_a_nearer_one(
+    station: Station,
+) -> None:
+    world = station(("days = [30, 15, 3]", "days = [15]"))
+    members(world, 2, balance_minor=700, buckets=[{"lapses_on": "2026-07-20", "minor": 700}])
+    assert world.present(BASIC).slip == (soon(7, "2026-07-20"),)
+    adopt(world, 43)
+    assert world.present(BASIC).slip == ()
+    assert stages(world) == [("2026-07-20", 15, 700)]
+
+
 def test_a_stranger_is_told_nothing(station: Station) -> None:
     world = station()
     members(world, 2, member="m-other", credentials=[], balance_minor=700)
