@@ -69,7 +69,7 @@ def count_pauses(bundle: Bundle, tx: Transaction, site: Site) -> None:
     for lot in list(tx.lots.alive()):
         new = lapses_on(lot.earned_on, lot.term_ends_on, bundle.expiry, site)
         if lot.lapses_on and (not new or new > lot.lapses_on):
-            tx.lots.change(replace(lot, lapses_on=new))
+            tx.lots.change(replace(lot, lapses_on=new, bucket_on=lot.bucket_on or lot.lapses_on))
 
 
 def _activate(lot: StoredLot, tx: Transaction, at: Instant) -> None:

@@ -20,7 +20,8 @@ class StoredLot:
 
     `lot_id`: its award's, 16 bytes. Days are 'YYYY-MM-DD', the last on which something holds: `lapses_on`
     is `term_ends_on` with the pauses and grace known today, "" for never; `honoured_until` is "" unless
-    the lot lapsed while this station was dark. `ratio_version`: 0 if the rules do not say.
+    the lot lapsed while this station was dark. `ratio_version`: 0 if the rules do not say. `bucket_on`:
+    the day under which HQ's snapshot has it, where pauses have moved `lapses_on` since, else "".
     """
 
     lot_id: bytes
@@ -35,6 +36,7 @@ class StoredLot:
     lapses_on: str
     honoured_until: str
     ratio_version: int
+    bucket_on: str = ""
 
     def as_lot(self) -> Lot:
         """The same in the pure model, whose ids are hex."""
@@ -94,7 +96,8 @@ _ALIVE = f"""
 SELECT rowid, {_COLUMNS} FROM lot WHERE remaining_minor > 0 AND rowid > ? ORDER BY rowid LIMIT 500
 """
 _CHANGE = """
-UPDATE lot SET remaining_minor = ?, lapsed_minor = ?, state = ?, lapses_on = ?, honoured_until = ?
+UPDATE lot SET remaining_minor = ?, lapsed_minor = ?, state = ?, lapses_on = ?, honoured_until = ?,
+    bucket_on = ?
 WHERE lot_id = ?
 """
 _MOVED = "INSERT INTO lot_move (lot_id, seq, minor) VALUES (?, ?, ?)"
@@ -142,7 +145,7 @@ class Lots:
             _CHANGE,
             (
                 *(lot.remaining_minor, lot.lapsed_minor, lot.state),
-                *(lot.lapses_on, lot.honoured_until, lot.lot_id),
+                *(lot.lapses_on, lot.honoured_until, lot.bucket_on, lot.lot_id),
             ),
         )
 

@@ -87,6 +87,7 @@ _CLEAR_CREDENTIALS = "DELETE FROM credential"
 _CLEAR_BUCKETS = "DELETE FROM bucket"
 _CLEAR_USAGE = "DELETE FROM usage_elsewhere"
 _CLEAR_MEMBERS = "DELETE FROM member"
+_CLEAR_DAYS = "UPDATE lot SET bucket_on = '' WHERE bucket_on <> ''"
 _ADD = f"""
 INSERT INTO member ({_COLUMNS}, included_minor)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
@@ -134,7 +135,7 @@ SELECT EXISTS ({_LAPSED})
     OR EXISTS (SELECT 1 FROM posting WHERE account = 'programme:expired' AND seq > :included_seq)
 """
 _DRAWN = """
-SELECT ledger_entry.kind, lot.lapses_on, lot_move.minor
+SELECT ledger_entry.kind, iif(lot.bucket_on = '', lot.lapses_on, lot.bucket_on), lot_move.minor
 FROM ledger_entry JOIN lot_move ON lot_move.seq = ledger_entry.seq JOIN lot ON lot.lot_id = lot_move.lot_id
 WHERE ledger_entry.seq IN (SELECT seq FROM posting WHERE account IN (?, ?) AND seq > ?)
   AND (SELECT min(seq) FROM lot_move AS first WHERE first.lot_id = lot.lot_id) <= ?
@@ -233,7 +234,7 @@ class Members:
         honoured = {
             (member, lapses_on): until for member, lapses_on, until in self._connection.execute(_HONOURED)
         }
-        for clear in (_CLEAR_CREDENTIALS, _CLEAR_BUCKETS, _CLEAR_USAGE, _CLEAR_MEMBERS):
+        for clear in (_CLEAR_CREDENTIALS, _CLEAR_BUCKETS, _CLEAR_USAGE, _CLEAR_MEMBERS, _CLEAR_DAYS):
             self._connection.execute(clear)
         taken = _Taking(self._connection, honoured)
         for known in members:

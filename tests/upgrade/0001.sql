@@ -211,12 +211,13 @@ CREATE TABLE lot (
     term_ends_on    TEXT NOT NULL,          -- last day by the rules, '' never
     lapses_on       TEXT NOT NULL,          -- the same with the pauses and grace known today
     honoured_until  TEXT NOT NULL,          -- last day, where it lapsed while this station was dark, or ''
-    ratio_version   INTEGER NOT NULL        -- what it may be redeemed at, 0 if the rules do not say
+    ratio_version   INTEGER NOT NULL,       -- what it may be redeemed at, 0 if the rules do not say
+    bucket_on       TEXT NOT NULL           -- its day in HQ's snapshot, where pauses moved it since, or ''
 ) STRICT;
-INSERT INTO "lot" VALUES(X'36F06161793F90E324EF77D78E922D82','m-gold',7200,7200,0,'active','2026-07-08',1783476000000,'2028-01-31','2028-01-31','',3);
-INSERT INTO "lot" VALUES(X'23625CDAA3CA15249788352E09089AFB','m-gold',7400,5880,0,'active','2026-07-08',1783476060000,'2028-01-31','2028-01-31','',3);
-INSERT INTO "lot" VALUES(X'41E10E747A12C6725D92839D42C2C97F','m-gold',7600,7600,0,'active','2026-07-08',1783476120000,'2028-01-31','2028-01-31','',3);
-INSERT INTO "lot" VALUES(X'B436FBA8E6B66A2F97806BAE3CA403C3','m-basic',1500,1500,0,'active','2026-07-08',1783476180000,'2028-01-31','2028-01-31','',3);
+INSERT INTO "lot" VALUES(X'36F06161793F90E324EF77D78E922D82','m-gold',7200,7200,0,'active','2026-07-08',1783476000000,'2028-01-31','2028-01-31','',3,'');
+INSERT INTO "lot" VALUES(X'23625CDAA3CA15249788352E09089AFB','m-gold',7400,5880,0,'active','2026-07-08',1783476060000,'2028-01-31','2028-01-31','',3,'');
+INSERT INTO "lot" VALUES(X'41E10E747A12C6725D92839D42C2C97F','m-gold',7600,7600,0,'active','2026-07-08',1783476120000,'2028-01-31','2028-01-31','',3,'');
+INSERT INTO "lot" VALUES(X'B436FBA8E6B66A2F97806BAE3CA403C3','m-basic',1500,1500,0,'active','2026-07-08',1783476180000,'2028-01-31','2028-01-31','',3,'');
 CREATE TABLE lot_move (
     lot_id BLOB NOT NULL REFERENCES lot (lot_id),
     seq    INTEGER NOT NULL REFERENCES ledger_entry (seq),
@@ -388,7 +389,7 @@ CREATE TABLE schema_migration (
     applied_at_ms INTEGER NOT NULL
 ) STRICT
 ;
-INSERT INTO "schema_migration" VALUES(1,'0001_station.sql',X'18C279A6402C8E1904BFD713727EA325BE022BECD38965596B5D5509909490FE',1783476000000);
+INSERT INTO "schema_migration" VALUES(1,'0001_station.sql',X'9293CD9423FA2F8945032487FA7A275B96CF8814BD913824E7093FA3B2EB80A4',1783476000000);
 CREATE TABLE shadow (
     version         INTEGER PRIMARY KEY,
     sales           INTEGER NOT NULL,

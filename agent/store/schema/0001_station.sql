@@ -270,7 +270,8 @@ CREATE TABLE lot (
     term_ends_on    TEXT NOT NULL,          -- last day by the rules, '' never
     lapses_on       TEXT NOT NULL,          -- the same with the pauses and grace known today
     honoured_until  TEXT NOT NULL,          -- last day, where it lapsed while this station was dark, or ''
-    ratio_version   INTEGER NOT NULL        -- what it may be redeemed at, 0 if the rules do not say
+    ratio_version   INTEGER NOT NULL,       -- what it may be redeemed at, 0 if the rules do not say
+    bucket_on       TEXT NOT NULL           -- its day in HQ's snapshot, where pauses moved it since, or ''
 ) STRICT;
 CREATE INDEX lot_remaining ON lot (member) WHERE remaining_minor > 0;
 CREATE INDEX lot_to_activate ON lot (spendable_at_ms) WHERE state = 'pending';

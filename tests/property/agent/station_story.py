@@ -71,8 +71,9 @@ class Story(RuleBasedStateMachine):
         return f"{letter}-{self.said}"
 
     def say(self, request: PosRequest) -> PosRequest:
-        self.known.requests[request] = None
-        self.hear(request)
+        """What was refused is not known: it may be taken later, when the sale it is about is here again."""
+        if self.hear(request).outcome is not Outcome.REFUSED:
+            self.known.requests[request] = None
         return request
 
     def hear(self, request: PosRequest) -> Answer:

@@ -392,3 +392,18 @@ def test_more_lots_than_one_transaction_takes_are_all_done_in_the_end(world: Wor
     world.pass_days()
     assert kinds(world).count("expiry") == AT_ONCE + 5
     assert world.balance_minor("m-basic") == 0
+
+
+def test_a_refund_after_a_new_pause_is_not_shown_twice_when_the_bucket_lapses(station: Station) -> None:
+    """Found by the station machine: the pause moves our lot, HQ's bucket of it keeps its day until HQ
+    speaks again; what was refunded meanwhile must not lapse once more with the bucket."""
+    world = station(*ONE_MONTH, NO_PAUSE, region="530100")
+    fill(world, "R-1")
+    buckets = [{"lapses_on": "2026-08-07", "minor": FILL_MINOR}]
+    members(world, 2, balance_minor=FILL_MINOR, included_seq=1, buckets=buckets)
+    adopt(world, 43, *ONE_MONTH)
+    assert lots(world)[0][3] == "2026-08-21"
+    world.refund("F-1", "R-1", 39_250)
+    assert world.balance_minor("m-basic") == 0
+    world.pass_days(40)
+    assert world.balance_minor("m-basic") == 0
