@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agent.clock import Instant
 from agent.handlers.reopen import OTHER_HISTORY, reopen
+from agent.identity import boot_id
 from agent.store.database import Store
 from agent.store.heads import Heads, HeadsFile
 
@@ -25,7 +26,7 @@ class Safekeeping:
             level = logging.CRITICAL if reason in OTHER_HISTORY else logging.WARNING
             log.log(level, reason, extra={"file": str(self._file.path)})
         with store.transaction() as tx:
-            reopen(reason, heads.epoch if isinstance(heads, Heads) else 0, tx, at)
+            reopen(reason, heads.epoch if isinstance(heads, Heads) else 0, boot_id(), tx, at)
         self.keep(store)
         self.sync()
 

@@ -68,15 +68,19 @@ def advance(tx: Transaction, site: Site, at: Instant) -> None:
         settle_waiting("NO_RULES", tx, site, at)
 
 
-def note_start(tx: Transaction, at: Instant) -> None:
-    """The agent begins a run. If the one before crashed early, its bundle may have to go, at once."""
+def note_start(boot: str, tx: Transaction, at: Instant) -> None:
+    """The agent begins a run. If the one before crashed early, its bundle may have to go, at once.
+
+    A run that another start of the machine (`boot`) ended was not the agent's fault.
+    """
     former, active = tx.runs.latest(), tx.bundles.active()
-    tx.runs.begin(at.wall_ms)
+    tx.runs.begin(at.wall_ms, boot)
     if former is None or active is None:
         return
     if former.ended_at_ms is not None or at.wall_ms - former.started_at_ms >= CRASH_MS:
         tx.bundles.forgive_crashes(active.version)
-    elif former.started_at_ms >= active.state_at_ms:  # a run that knew the rules before is no evidence
+    elif former.boot == boot and former.started_at_ms >= active.state_at_ms:
+        # (a run that began under the rules before is no evidence against these)
         tx.bundles.count_guard(active.version, crashes=1)
         guardrails.check(tx, at)
 

@@ -8,8 +8,9 @@ from agent.store.heads import LEDGER_CUT, LEDGER_FORKED
 OTHER_HISTORY = frozenset({LEDGER_CUT, LEDGER_FORKED})
 
 
-def reopen(reason: str, seen_epoch: int, tx: Transaction, at: Instant) -> None:
-    """Begin a run. `reason` is what comparing with the heads file gave, `seen_epoch` the epoch in that file.
+def reopen(reason: str, seen_epoch: int, boot: str, tx: Transaction, at: Instant) -> None:
+    """Begin a run. `reason` is what comparing with the heads file gave, `seen_epoch` the epoch in that file,
+    `boot` which start of the machine it is.
 
     A file that was put back, or whose tail was cut, would use its numbers twice: it goes on as a new
     incarnation. Earning never stops for it; HQ and the technician are told.
@@ -20,4 +21,4 @@ def reopen(reason: str, seen_epoch: int, tx: Transaction, at: Instant) -> None:
         tx.alarms.count(reason, "database", at.wall_ms, f"went on as epoch {epoch}")
     elif reason:
         tx.alarms.count(reason, "database", at.wall_ms)
-    lifecycle.note_start(tx, at)
+    lifecycle.note_start(boot, tx, at)

@@ -379,9 +379,10 @@ INSERT INTO "rollout" VALUES(1,'summer',43,5,0,1783562580000);
 CREATE TABLE run (
     run_id        INTEGER PRIMARY KEY,
     started_at_ms INTEGER NOT NULL,
-    ended_at_ms   INTEGER
+    ended_at_ms   INTEGER,
+    boot          TEXT NOT NULL             -- which start of the machine it was: a power cut is no crash
 ) STRICT;
-INSERT INTO "run" VALUES(1,1783476000000,1783562580000);
+INSERT INTO "run" VALUES(1,1783476000000,1783562580000,'boot');
 CREATE TABLE schema_migration (
     number        INTEGER PRIMARY KEY,
     name          TEXT NOT NULL,
@@ -389,7 +390,7 @@ CREATE TABLE schema_migration (
     applied_at_ms INTEGER NOT NULL
 ) STRICT
 ;
-INSERT INTO "schema_migration" VALUES(1,'0001_station.sql',X'9293CD9423FA2F8945032487FA7A275B96CF8814BD913824E7093FA3B2EB80A4',1783476000000);
+INSERT INTO "schema_migration" VALUES(1,'0001_station.sql',X'46618BECB156D7E503E8A112698BCD7ED9484E0438B98067FE1CFAE0B5025762',1783476000000);
 CREATE TABLE shadow (
     version         INTEGER PRIMARY KEY,
     sales           INTEGER NOT NULL,

@@ -31,7 +31,7 @@ def live(world: World) -> None:
     """Two days in which every table gets a row."""
     world.stock()
     world.run(lambda tx, at: adopt_coupons(COUPONS, tx, world.site, at))
-    run_id = world.run(lambda tx, at: tx.runs.begin(at.wall_ms))
+    run_id = world.run(lambda tx, at: tx.runs.begin(at.wall_ms, "boot"))
     world.run(lambda tx, at: tx.darkness.begin(at.wall_ms))
     usage = {"period": "2026-07", "minor": 500, "fills": 1, "volume_ml": 40_000, "amount_fen": 31_400}
     bucket = {"lapses_on": "2026-07-31", "minor": 40_000}

@@ -24,7 +24,8 @@ CREATE TABLE fork (
 CREATE TABLE run (
     run_id        INTEGER PRIMARY KEY,
     started_at_ms INTEGER NOT NULL,
-    ended_at_ms   INTEGER
+    ended_at_ms   INTEGER,
+    boot          TEXT NOT NULL             -- which start of the machine it was: a power cut is no crash
 ) STRICT;
 
 -- Times without headquarters; the last one may still go on.

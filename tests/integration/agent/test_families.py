@@ -413,10 +413,10 @@ def _raise_epoch_and_fail(tx: Transaction) -> None:
 
 def test_whether_the_last_run_ended(tx: Transaction) -> None:
     assert tx.runs.latest() is None
-    run_id = tx.runs.begin(1)
-    assert tx.runs.latest() == Run(run_id, 1, None)
+    run_id = tx.runs.begin(1, "boot")
+    assert tx.runs.latest() == Run(run_id, 1, None, "boot")
     tx.runs.end(run_id, 2)
-    assert tx.runs.latest() == Run(run_id, 1, 2)
+    assert tx.runs.latest() == Run(run_id, 1, 2, "boot")
 
 
 def test_dark_spells(tx: Transaction) -> None:

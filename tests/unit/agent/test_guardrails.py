@@ -38,8 +38,8 @@ def decline(world: World, name: str) -> None:
     assert (answer.points_minor, answer.reason) == (0, "NO_RULE")
 
 
-def start(world: World) -> None:
-    world.run(lifecycle.note_start)
+def start(world: World, boot: str = "boot") -> None:
+    world.run(lambda tx, at: lifecycle.note_start(boot, tx, at))
 
 
 class TestDeclineRate:
@@ -268,6 +268,14 @@ class TestCrashLoop:
         self.crash(world)
         self.crash(world)
         assert states(world)[43] == ("ACTIVE", "")
+
+    def test_power_cuts_blame_no_bundle(self, world: World) -> None:
+        activate(world, crashes=0)
+        start(world)
+        for number in range(5):
+            world.wait(MINUTE_S)
+            start(world, f"boot {number}")
+        assert (states(world)[43], guard(world).crashes) == (("ACTIVE", ""), 0)
 
     def test_a_run_just_short_of_ten_minutes_was_a_crash(self, world: World) -> None:
         activate(world, crashes=0)

@@ -110,7 +110,7 @@ def a_month(world: World) -> None:
     world.pass_days(30)
     end = world.run(lambda tx, at: tx.outbox.next_seq(LEDGER) - 1)
     world.run(lambda tx, at: apply_ack(LEDGER, end, tx.outbox.head_at(LEDGER, end) or b"", tx, at))
-    world.run(lambda tx, at: reopen(LEDGER_CUT, 1, tx, at))
+    world.run(lambda tx, at: reopen(LEDGER_CUT, 1, "boot", tx, at))
 
 
 def _adopt(world: World, bundle: bytes, rollout: bytes) -> None:
