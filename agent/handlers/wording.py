@@ -45,13 +45,8 @@ _SENTENCES: dict[str, Text] = {
 _NEWS: dict[str, Text] = {
     "POINTS_LAPSED": counted("{points} point lapsed on {date}", "{points} points lapsed on {date}"),
     "EXPIRES_SOON": counted("{points} point lapses on {date}", "{points} points lapse on {date}"),
-    "HONOURED": counted(
-        "{points} point lapsed while we were offline and still counts until {date}",
-        "{points} points lapsed while we were offline and still count until {date}",
-    ),
     "PENDING": counted("{points} point from {date}", "{points} points from {date}"),
     "MEMBER_FROZEN": message("Your membership is frozen: you earn points but cannot spend them for now"),
-    "RATE": message("{points} points are worth {yuan} yuan"),
     "RATE_PROTECTED": message("{points} points are worth {yuan} yuan, protected until {date}"),
 }
 """What a member is told about the points themselves, whatever the sale's outcome."""

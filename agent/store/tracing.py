@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent.store.awards import Used
-from agent.store.bundles import Bundles, GuardFigures, Rollout, ShadowFigures, StoredBundle
+from agent.store.bundles import Bundles, GuardFigures, ShadowFigures, StoredBundle
 from agent.store.closes import Close, close_of
 from agent.store.lots import Lots, StoredLot
 from agent.store.members import Bucket, Member, Members
@@ -116,11 +116,6 @@ def closes(connection: sqlite3.Connection, *, last: int) -> list[Close]:
 def bundles(connection: sqlite3.Connection) -> list[StoredBundle]:
     """Every bundle that was ever received, by version."""
     return Bundles(connection).all_rows()
-
-
-def rollout(connection: sqlite3.Connection) -> Rollout | None:
-    """HQ's newest word on how many stations a bundle is for."""
-    return Bundles(connection).newest_rollout()
 
 
 def shadow(connection: sqlite3.Connection, version: int) -> ShadowFigures:

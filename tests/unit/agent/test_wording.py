@@ -57,13 +57,7 @@ def test_every_reason_has_a_sentence(language: Language) -> None:
         ),
         ("POINTS_LAPSED", "50 points lapsed on 2026-07-31", "50 分已于 2026-07-31 到期"),
         ("EXPIRES_SOON", "50 points lapse on 2026-07-31", "50 分将于 2026-07-31 到期"),
-        (
-            "HONOURED",
-            "50 points lapsed while we were offline and still count until 2026-07-31",
-            "断网期间到期的 50 分仍可使用至 2026-07-31",
-        ),
         ("PENDING", "50 points from 2026-07-31", "50 分自 2026-07-31 起可用"),
-        ("RATE", "50 points are worth 10 yuan", "50 分可抵 10 元"),
         (
             "RATE_PROTECTED",
             "50 points are worth 10 yuan, protected until 2026-07-31",
