@@ -48,7 +48,7 @@ sizes: dev ## list long files and functions
 	@$(PY) -m tests.house.sizes
 
 test: dev needs ## run the tests
-	$(PY) -m pytest -q -n 3 --dist loadfile
+	$(PY) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 # The distribution's apsw shares libsqlite3 with Python: power cuts are tried through it.
 needs:

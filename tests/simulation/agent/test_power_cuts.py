@@ -40,7 +40,7 @@ from tests.simulation.agent.script import SITE, Group, Said, Step, script
 from tests.world import WEDNESDAY_MS
 
 SEED = 20260708
-RANDOM_CUTS = 2_000
+RANDOM_CUTS = 1_000
 STORM_CUTS = 50_000
 CONTROL_CUTS = 300
 _HERE = "tests/simulation/agent/test_power_cuts.py"
