@@ -39,7 +39,7 @@ def observe(inputs: AwardInputs, earned: Award, bundle: Bundle, tx: Transaction)
     """
     tx.bundles.count_guard(bundle.version, sales=1, declined=int(earned.reason in guardrails.DECLINED))
     candidate = tx.bundles.candidate()
-    if candidate is not None and _is_active(bundle, tx):
+    if candidate is not None and bundle.version == tx.bundles.active_version():
         _judge_beside(inputs, earned, candidate, tx)
 
 
@@ -47,13 +47,13 @@ def take_effect(tx: Transaction, site: Site, at: Instant) -> bool:
     """Put the candidate in force if its time has come: asked before a sale is judged, and every 30 s."""
     if tx.bundles.candidate() is None:
         return False
-    former = tx.bundles.active()
+    former = tx.bundles.active_version()
     if not rule_slots.take_effect(tx, site.station, at):
         return False
-    active = tx.bundles.active()
+    active = tx.bundles.active_version()
     assert active is not None
-    new = tx.bundles.parsed(active.version)
-    if former is not None and _pauses(tx.bundles.parsed(former.version)) != _pauses(new):
+    new = tx.bundles.parsed(active)
+    if former is not None and _pauses(tx.bundles.parsed(former)) != _pauses(new):
         count_pauses(new, tx, site)
     return True
 
@@ -112,11 +112,6 @@ def note_mismatches(total: int, tx: Transaction, at: Instant) -> None:
 
 def _pauses(bundle: Bundle) -> tuple[ExpiryPause, ...]:
     return bundle.expiry.pause if bundle.expiry else ()
-
-
-def _is_active(bundle: Bundle, tx: Transaction) -> bool:
-    active = tx.bundles.active()
-    return active is not None and active.version == bundle.version
 
 
 def _judge_beside(inputs: AwardInputs, earned: Award, candidate: Bundle, tx: Transaction) -> None:

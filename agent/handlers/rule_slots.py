@@ -95,7 +95,7 @@ def _is_due(candidate: Bundle, tx: Transaction, station: str, at: Instant) -> bo
     rollout = candidate.rollout
     if at.wall_ms < candidate.effective_from_ms:
         return False
-    if rollout is None or tx.bundles.active() is None:
+    if rollout is None or tx.bundles.active_version() is None:
         return True
     if tx.bundles.shadow(candidate.version).sales < rollout.shadow_sales:
         return False

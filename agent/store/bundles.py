@@ -95,6 +95,7 @@ ORDER BY version DESC
 _JUDGED = "SELECT version FROM bundle WHERE state IN ('ACTIVE', 'RETIRED') ORDER BY version"
 _CANDIDATE = "SELECT version FROM bundle WHERE state IN ('VERIFIED', 'SHADOW') ORDER BY version DESC LIMIT 1"
 _ACTIVE = f"SELECT {_COLUMNS} FROM bundle WHERE state = 'ACTIVE' ORDER BY version DESC LIMIT 1"
+_ACTIVE_VERSION = "SELECT version FROM bundle WHERE state = 'ACTIVE' ORDER BY version DESC LIMIT 1"
 _PREVIOUS_GOOD = f"""
 SELECT {_COLUMNS} FROM bundle WHERE state = 'RETIRED' AND reason = '' ORDER BY version DESC LIMIT 1
 """
@@ -144,6 +145,8 @@ class Bundles:
         self._ratios: dict[int, Ratio] | None = None
         self._candidate: int | None = None
         self._candidate_is_known = False
+        self._active: int | None = None
+        self._active_is_known = False
 
     def forget(self) -> None:
         """A change was taken back: what was read may never have been stored."""
@@ -165,6 +168,13 @@ class Bundles:
             row = self._connection.execute(_CANDIDATE).fetchone()
             self._candidate, self._candidate_is_known = (int(row[0]) if row else None), True
         return None if self._candidate is None else self.parsed(self._candidate)
+
+    def active_version(self) -> int | None:
+        """Of the bundle that judges now: asked at every sale, so without its bytes."""
+        if not self._active_is_known:
+            row = self._connection.execute(_ACTIVE_VERSION).fetchone()
+            self._active, self._active_is_known = (int(row[0]) if row else None), True
+        return self._active
 
     def active(self) -> StoredBundle | None:
         row = self._connection.execute(_ACTIVE).fetchone()
@@ -286,6 +296,7 @@ class Bundles:
         self._judging = None
         self._ratios = None
         self._candidate_is_known = False
+        self._active_is_known = False
 
 
 def _rollout(row: tuple[Any, ...] | None) -> Rollout | None:

@@ -7,7 +7,7 @@ stages, each one pass over its rows:
 | code | promise (points.md 7) |
 |---|---|
 | DAMAGED_FILE, DANGLING | SQLite's own checks; no row refers to nothing |
-| LOOSE_SCHEMA | I27: no column can hold a fraction |
+| SCHEMA, RAW_CREDENTIAL | I26, I27: tables as shipped, without fractions; no card or plate in the clear |
 | HEADS_MISSING, HEADS_DAMAGED, LEDGER_CUT, LEDGER_FORKED | I18: it goes on from the heads outside it |
 | LEDGER_GAP, LEDGER_CHAIN | I18: names the first entry that is missing or changed |
 | LEDGER_ROWS, LEDGER_SUM | I1, I2: an entry's rows are its bytes and sum to zero |
@@ -17,9 +17,11 @@ stages, each one pass over its rows:
 | FORK | incarnations part where the chains were |
 | WATERMARK | I20: what HQ includes of ours is what we had written by then |
 | LOTS, LOT_STATE | I9, I11: a lot is what its entries left of it; members' lots hold what their accounts do |
+| HELD | I13: never more is captured or released than was held |
 | OUTBOX_GAP, OUTBOX_CHAIN, ITEM | I19: nothing is missing, changed, or gone before HQ had it |
 | FACT_WITHOUT_ITEM, FACT_ITEM | a fact is what HQ was told of it |
 | BUNDLE_BYTES, BUNDLE_STATE, BUNDLE_VECTORS | I21 |
+| BUNDLE_UNSOUND | I7: by the active rules more litres never earn fewer points, and none has a hole |
 | AWARD, EXPLANATION, CAP, PROTECTED, NO_EVIDENCE | I4, I6, I8, I30, I28: computed again, bit for bit |
 | AWARD_RULES | I22: judged by the bundle that was in force at the event time |
 | AWARD_ID, AWARD_WITHOUT_BINDING, AWARD_ITEM | I3: one award per fact, its member's, as HQ was told |
@@ -41,6 +43,7 @@ from agent.store.checks.ledger import LedgerWalk
 from agent.store.checks.lots import check_lots
 from agent.store.checks.outbox import OutboxWalk
 from agent.store.checks.refunds import check_closes, check_refunds
+from agent.store.checks.schema import check_schema
 from agent.store.heads import HeadsFile
 
 __all__ = ["MOST_ALIKE", "Finding", "Progress", "verify"]
@@ -55,16 +58,6 @@ _QUICK = "PRAGMA integrity_check(20)"
 _ONLY_A_VALUE = "CHECK constraint failed"
 """Any other line means that rows may be anything: what they say is not looked at then."""
 _FOREIGN_KEYS = "PRAGMA foreign_key_check"
-_LOOSE = """
-SELECT name FROM pragma_table_list
-WHERE schema = 'main' AND type = 'table' AND strict = 0 AND name NOT LIKE 'sqlite_%'
-"""
-_LOOSE_COLUMNS = """
-SELECT tables.name || '.' || columns.name
-FROM pragma_table_list AS tables JOIN pragma_table_info(tables.name) AS columns
-WHERE tables.schema = 'main' AND tables.type = 'table' AND tables.name NOT LIKE 'sqlite_%'
-  AND columns.type NOT IN ('INTEGER', 'TEXT', 'BLOB')
-"""
 _TOTAL = """
 SELECT (SELECT count(*) FROM ledger_entry) + (SELECT count(*) FROM outbox) + (SELECT count(*) FROM award)
 """
@@ -101,6 +94,7 @@ def _all(
     if any(not finding.detail.startswith(_ONLY_A_VALUE) for finding in damage):
         return
     yield from _references(connection)
+    yield from check_schema(connection)
     if heads is not None and (reason := heads_file.compare(heads.read(), connection)):
         yield Finding(reason, str(heads.path), "the database does not go on from there")
     step = _steps(progress, int(connection.execute(_TOTAL).fetchone()[0]))
@@ -143,7 +137,3 @@ def _tree(connection: sqlite3.Connection) -> Iterator[Finding]:
 def _references(connection: sqlite3.Connection) -> Iterator[Finding]:
     for table, rowid, parent, _ in connection.execute(_FOREIGN_KEYS):
         yield Finding("DANGLING", f"{table} {rowid or ''}".strip(), f"its {parent} is not there")
-    for (table,) in connection.execute(_LOOSE):
-        yield Finding("LOOSE_SCHEMA", table, "its columns take anything")
-    for (column,) in connection.execute(_LOOSE_COLUMNS):
-        yield Finding("LOOSE_SCHEMA", column, "it may hold a fraction")

@@ -8,6 +8,7 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -74,6 +75,24 @@ def migrate(connection: sqlite3.Connection, database: Path, at_ms: int, known: l
     for migration in todo:
         _apply(connection, migration, at_ms)
     return [migration.name for migration in todo]
+
+
+_SCHEMA = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' AND sql IS NOT NULL"
+
+
+def schema(connection: sqlite3.Connection) -> dict[str, str]:
+    """Name and SQL of every table, index, view and trigger."""
+    return dict(connection.execute(_SCHEMA))
+
+
+def schema_like(connection: sqlite3.Connection) -> dict[str, str]:
+    """Name and SQL of everything that a file with as many migrations as this one has, as shipped."""
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.execute(_RECORD_TABLE)
+        for migration in shipped()[: len(_applied(connection))]:
+            for statement in statements(migration.sql):
+                fresh.execute(statement)
+        return schema(fresh)
 
 
 _APPLIED = "SELECT number, name, sha256 FROM schema_migration ORDER BY number"

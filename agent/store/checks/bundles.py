@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agent.points.rules import Bundle, BundleRefused, parse_bundle
-from agent.points.vectors import replay
+from agent.points.soundness import objection
 from agent.store.bundles import Bundles, StoredBundle
 from agent.store.checks.finding import Finding
 from agent.store.checks.outbox import Said
@@ -36,14 +36,15 @@ def read_bundles(connection: sqlite3.Connection) -> tuple[Known, list[Finding]]:
 
 
 def check_bundles(known: Known, said: Said) -> Iterator[Finding]:
-    """I21: the active bundle reproduces its vectors; every state is the one that HQ was told."""
+    """I7, I21: the active bundle is sound and reproduces its vectors; states are those that HQ was told."""
     active = [version for version, (stored, _) in known.items() if stored.state == "ACTIVE"]
     if len(active) > 1:
         yield Finding("BUNDLE_STATE", f"versions {active}", "more than one is ACTIVE")
     for version, (stored, bundle) in known.items():
         where = f"bundle {stored.bundle} {version}"
-        if stored.state == "ACTIVE" and (refused := replay(bundle)):
-            yield Finding("BUNDLE_VECTORS", where, f"{refused.where}: {refused.remedy}")
+        if stored.state == "ACTIVE" and (refused := objection(bundle, stored.body.decode())):
+            code = "BUNDLE_VECTORS" if refused.reason == "VECTOR_MISMATCH" else "BUNDLE_UNSOUND"
+            yield Finding(code, where, f"{refused.where}: {refused.remedy}")
         for wrong in _states(stored, said):
             yield Finding("BUNDLE_STATE", where, wrong)
     for version in said.adopted.keys() - known.keys():

@@ -100,10 +100,13 @@ def _wrong(row: tuple[Any, ...], events: list[Any]) -> str:
 
 
 def _members(held: Counter[tuple[str, str]], balances: Counter[str]) -> Iterator[Finding]:
-    """I9: what remains in a member's lots is what is pending, and active or held."""
+    """I9: what remains in a member's lots is what is pending, and active or held. I13: nothing that was
+    not held was captured or released."""
     accounts: Counter[tuple[str, str]] = Counter()
     for account, minor in balances.items():
         owner, _, kind = account.rpartition(":")
+        if kind == "held" and minor < 0:
+            yield Finding("HELD", account, f"{-minor} more left it than was held")
         if owner.startswith("member:") and kind != "debt":
             accounts[owner.removeprefix("member:"), "pending" if kind == "pending" else "active"] += minor
     for member, kind in sorted(held.keys() | accounts.keys()):

@@ -23,10 +23,13 @@ from pathlib import Path
 
 import pytest
 
+from agent.clock import ClockQuality, Instant
 from agent.points.ledger import Posting
+from agent.store.database import Store
 from agent.store.heads import HeadsFile
 from agent.store.integrity import Finding, verify
 from agent.store.ledger import entry_bytes
+from agent.store.migrations import schema
 from sync.chain import GENESIS, next_head
 from tests.integration.agent.station_history import Station, opened, rules
 from tests.integration.agent.vandal import TABLES, Vandal, cut_ledger, cut_stream, flipped
@@ -95,8 +98,9 @@ def test_a_change_of_every_column_is_found(
 
 def changed(station: Station, sql: str, *parameters: object) -> sqlite3.Connection:
     connection = station.copy()
+    before = schema(connection)
     connection.execute(sql, parameters)
-    assert connection.total_changes > 0
+    assert connection.total_changes > 0 or schema(connection) != before
     return connection
 
 
@@ -200,6 +204,11 @@ KINDS = {
         "UPDATE bundle SET in_force_from_ms = in_force_from_ms + 864000000 WHERE version = 43",
         "AWARD_RULES",
     ),
+    "a column for plates": ("ALTER TABLE fact ADD COLUMN plate TEXT", "SCHEMA"),
+    "a column that takes fractions": ("ALTER TABLE award ADD COLUMN points REAL", "SCHEMA"),
+    "a table of one's own": ("CREATE TABLE driver (name TEXT) STRICT", "SCHEMA"),
+    "an index that is gone": ("DROP INDEX lot_remaining", "SCHEMA"),
+    "a plate in the clear": ("UPDATE fact SET credential = 'A12345' WHERE rowid = 1", "RAW_CREDENTIAL"),
     "fork": ("UPDATE fork SET head = zeroblob(32) WHERE chain = 'ledger_entry'", "FORK"),
 }
 
@@ -214,6 +223,27 @@ def test_rules_signed_anew_do_not_reproduce_their_vectors(station: Station, head
     sql = "UPDATE bundle SET sha256 = ?, body = ? WHERE version = 43"
     found_codes = codes(changed(station, sql, hashlib.sha256(body).digest(), body), heads)
     assert found_codes == {"BUNDLE_VECTORS", "BUNDLE_STATE"}
+
+
+def test_rules_by_which_more_litres_earn_less_are_found(station: Station, heads: HeadsFile) -> None:
+    falling = b"""points_minor = 200
+  bands = "whole"
+  counted = "sale"
+  band = [ { from = 60000, points_minor = 1 } ]
+  # """
+    body = rules(43, months=2, after="PT48H").replace(b"points_minor = 200 ", falling, 1)
+    assert b"60000" in body
+    sql = "UPDATE bundle SET sha256 = ?, body = ? WHERE version = 43"
+    assert "BUNDLE_UNSOUND" in codes(changed(station, sql, hashlib.sha256(body).digest(), body), heads)
+
+
+def test_what_was_never_held_cannot_be_captured(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "station.db", "s", "p", Instant(1, ClockQuality.SYNCED))
+    captured = (Posting("member:m:held", -5), Posting("programme:redeemed", 5))
+    with store.transaction() as tx:
+        tx.ledger.post("redemption", bytes(16), captured, 1)
+    assert "HELD" in {finding.code for finding in verify(store._connection)}
+    store.close()
 
 
 def test_a_cut_tail_of_the_ledger_is_found(station: Station, heads: HeadsFile) -> None:
