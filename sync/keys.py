@@ -143,9 +143,11 @@ def _encode(raw: bytes) -> str:
 
 
 def _decode(text: str) -> bytes | None:
+    """The 32 bytes; None for anything but their one spelling, so that one key has one text."""
     if len(text) != 43:
         return None
     try:
-        return base64.b64decode(text + "=", altchars=b"-_", validate=True)
+        raw = base64.b64decode(text + "=", altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
+    return raw if _encode(raw) == text else None

@@ -21,6 +21,8 @@ BUNDLE_TYPE = "application/vnd.forecourt.bundle+toml"
 MEMBERS_TYPE = "application/vnd.forecourt.members+json"
 ROLLOUT_TYPE = "application/vnd.forecourt.rollout+json"
 COUPONS_TYPE = "application/vnd.forecourt.coupons+json"
+KEYS_TYPE = "application/vnd.forecourt.keys+json"
+DOWN_TYPE = "application/vnd.forecourt.down+json"
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 """A member snapshot of some 50,000 members; a larger file is refused before it is parsed."""
 

@@ -7,7 +7,6 @@ import pytest
 
 from sync import wire
 from sync.envelope import GENESIS, decode_head, encode_head
-from sync.hq import store
 from sync.hq.store import StreamKey
 from tests.unit.hq.stand import Hq, Station, award, fuelling
 
@@ -223,7 +222,7 @@ def test_a_fork_in_a_long_chain_is_found_at_every_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forget_landmarks: bool
 ) -> None:
     """Landmarks every four rows here; without them, as in a database of the first schema, all is hashed."""
-    monkeypatch.setattr(store, "LANDMARK_EVERY", 4)
+    monkeypatch.setattr("sync.hq.store.writing.LANDMARK_EVERY", 4)
     monkeypatch.setattr("sync.hq.intake.LANDMARK_EVERY", 4)
     station = Station()
     station.write(*(fuelling(f"f{n}") for n in range(1, 22)))
