@@ -1,47 +1,48 @@
-"""The transport messages beside the envelope: ack, hello, state. Strict, frozen, nothing unknown let in.
+"""What keeps the road going, beside the envelope: ack, hello, state and metrics, as signed lines.
 
-Each travels as one JSON line, a newline, and the base64 Ed25519 signature over its own context prefix
-and everything before the signature. The context keeps one kind from being taken for another. What
-goes down is signed by HQ, what goes up by the station.
+What a till asks on its own account is in `sync/questions.py`.
 """
 
-import base64
-import binascii
-from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, Self, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from sync.envelope import Epoch, Head, Seq, StationName, Stream, Verify
+from sync.envelope import Epoch, Head, Seq, Stream, Verify
 from sync.refusal import Refusal
+from sync.signed_line import (
+    Code,
+    Line,
+    Natural,
+    Nonce,
+    Part,
+    PublicKeyOf,
+    Sign,
+    TimeMs,
+    open_line,
+    open_line_of_station,
+    sign_line,
+)
 
-CONTENT_TYPE = "application/vnd.forecourt.signed+json"
-MAX_BYTES = 16_384
 _ACK = b"forecourt/ack/1\n"
 _HELLO_ASK = b"forecourt/hello-ask/1\n"
 _HELLO_REPLY = b"forecourt/hello/1\n"
 _STATE = b"forecourt/state/1\n"
+_METRICS = b"forecourt/metrics/1\n"
+MAX_METRICS_BYTES = 8_192
+MAX_FIGURES = 200
 
-Sign = Callable[[bytes], bytes]
-TimeMs = Annotated[int, Field(ge=0, le=2**53 - 1)]
-Natural = Annotated[int, Field(ge=0, le=2**53 - 1)]
-Nonce = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-Code = Annotated[str, Field(pattern=r"^[A-Z0-9_]{0,40}$")]
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+FigureName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+Figures = dict[FigureName, Annotated[int, Field(ge=-(2**53) + 1, le=2**53 - 1)]]
 
 
-class Ack(_Wire):
+class Ack(Line):
     """HQ has committed everything of (station, epoch, stream) up to `seq`, and its head there is `head`.
 
     `hq_time_ms` is HQ's wall time, for a clock that has no other source. Sent after HQ's own commit.
     `mismatched` counts the awards of this epoch, all streams, that HQ computed otherwise.
     """
 
-    v: Literal[1] = 1
-    station: StationName
     epoch: Epoch
     stream: Stream
     seq: Seq
@@ -50,7 +51,7 @@ class Ack(_Wire):
     mismatched: Natural = 0
 
 
-class StreamEnd(_Wire):
+class StreamEnd(Part):
     """How far the station has written a stream: its newest seq, and what it believes HQ has.
 
     `fork_seq` and `fork_head`, in the hello of an epoch above 1: the row after which this epoch parted
@@ -70,21 +71,23 @@ class StreamEnd(_Wire):
         return self
 
 
-class HelloAsk(_Wire):
+class HelloAsk(Line):
     """First question after every connect, and whenever HQ has been silent: how far are you?
 
-    `nonce` is drawn for each ask; a reply without it is an old one.
+    `nonce` is drawn for each ask; a reply without it is an old one. `down_seq` is the last down item that
+    was dealt with here, `keys_version` the list of HQ's keys that is trusted here: what comes after
+    either is sent behind the reply, and the lists of keys before it.
     """
 
-    v: Literal[1] = 1
-    station: StationName
     epoch: Epoch
     nonce: Nonce
     agent_version: Annotated[str, Field(max_length=40)]
     streams: Annotated[tuple[StreamEnd, ...], Field(max_length=8)]
+    down_seq: Seq = 0
+    keys_version: Annotated[int, Field(ge=1, le=2**31 - 1)] = 1
 
 
-class StreamMark(_Wire):
+class StreamMark(Part):
     """How far HQ is with a stream of the asked epoch: contiguous watermark and head (0, GENESIS at first)."""
 
     stream: Stream
@@ -92,14 +95,12 @@ class StreamMark(_Wire):
     head: Head
 
 
-class HelloReply(_Wire):
+class HelloReply(Line):
     """HQ's answer. `highest_epoch` is the newest epoch it knows of this station (never below the asked one,
     unless `refused` is EPOCH_OLD). `refused` says why HQ takes no rows now; "" when it does.
     `down_seq` is the newest sequence number HQ has for `down/items`; `mismatched` is as in `Ack`.
     """
 
-    v: Literal[1] = 1
-    station: StationName
     epoch: Epoch
     nonce: Nonce
     highest_epoch: Epoch
@@ -125,14 +126,22 @@ class HelloReply(_Wire):
         )
 
 
-class State(_Wire):
+class StreamBacklog(Part):
+    """What waits in a stream: items, about how many bytes of them, and when the oldest was written (wall)."""
+
+    stream: Stream
+    items: Natural
+    size_bytes: Natural
+    oldest_at_ms: TimeMs | None = None
+
+
+class State(Line):
     """Retained birth (`online` true) and, as the will, death (`online` false) of a station's connection.
 
     Wall times are the station's own, of `clock_quality`. `since_ms` is when this connection was made.
+    `backlog` names the streams in which something waits.
     """
 
-    v: Literal[1] = 1
-    station: StationName
     epoch: Epoch
     online: bool
     since_ms: TimeMs
@@ -143,98 +152,69 @@ class State(_Wire):
     ledger_head: Head | Literal[""] = ""
     streams: Annotated[tuple[StreamEnd, ...], Field(max_length=8)] = ()
     oldest_unacknowledged_at_ms: TimeMs | None = None
+    backlog: Annotated[tuple[StreamBacklog, ...], Field(max_length=8)] = ()
+
+
+class Metrics(Line):
+    """A station's figures, sent now and then with QoS 0: nobody misses those that were lost.
+
+    `counters` only grow until the agent starts again; `gauges` are as of `at_ms` (the station's wall time).
+    A name is dotted words; a measured quantity ends in its unit. `mode`: ONLINE, OFFLINE or DEGRADED.
+    """
+
+    epoch: Epoch
+    at_ms: TimeMs
+    mode: Code
+    counters: Figures = Field(default={})
+    gauges: Figures = Field(default={})
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> Self:
+        if len(self.counters) + len(self.gauges) > MAX_FIGURES:
+            raise ValueError(f"more than {MAX_FIGURES} names")
+        return self
 
 
 def sign_ack(ack: Ack, sign: Sign) -> bytes:
-    return _sign(_ACK, ack, sign)
+    return sign_line(_ACK, ack, sign)
 
 
 def open_ack(payload: bytes, trusted: Sequence[Verify]) -> Ack | Refusal:
     """An ack signed by one of HQ's pinned keys. Reasons: TOO_LARGE, MALFORMED, BAD_SIGNATURE."""
-    return _open(_ACK, Ack, payload, trusted)
+    return open_line(_ACK, Ack, payload, trusted)
 
 
 def sign_hello_ask(ask: HelloAsk, sign: Sign) -> bytes:
-    return _sign(_HELLO_ASK, ask, sign)
+    return sign_line(_HELLO_ASK, ask, sign)
 
 
-def open_hello_ask(payload: bytes, public_key_of: Callable[[str], Verify | None]) -> HelloAsk | Refusal:
+def open_hello_ask(payload: bytes, public_key_of: PublicKeyOf) -> HelloAsk | Refusal:
     """A station's question. Reasons: those of `open_ack` and UNKNOWN_STATION."""
-    return _open_of_station(_HELLO_ASK, HelloAsk, payload, public_key_of)
+    return open_line_of_station(_HELLO_ASK, HelloAsk, payload, public_key_of)
 
 
 def sign_hello_reply(reply: HelloReply, sign: Sign) -> bytes:
-    return _sign(_HELLO_REPLY, reply, sign)
+    return sign_line(_HELLO_REPLY, reply, sign)
 
 
 def open_hello_reply(payload: bytes, trusted: Sequence[Verify]) -> HelloReply | Refusal:
-    return _open(_HELLO_REPLY, HelloReply, payload, trusted)
+    return open_line(_HELLO_REPLY, HelloReply, payload, trusted)
 
 
 def sign_state(state: State, sign: Sign) -> bytes:
-    return _sign(_STATE, state, sign)
+    return sign_line(_STATE, state, sign)
 
 
-def open_state(payload: bytes, public_key_of: Callable[[str], Verify | None]) -> State | Refusal:
-    return _open_of_station(_STATE, State, payload, public_key_of)
+def open_state(payload: bytes, public_key_of: PublicKeyOf) -> State | Refusal:
+    return open_line_of_station(_STATE, State, payload, public_key_of)
 
 
-_M = TypeVar("_M", bound=_Wire)
-_S = TypeVar("_S", HelloAsk, State)
+def sign_metrics(metrics: Metrics, sign: Sign) -> bytes:
+    return sign_line(_METRICS, metrics, sign)
 
 
-def _sign(context: bytes, message: _Wire, sign: Sign) -> bytes:
-    signed = message.model_dump_json().encode() + b"\n"
-    return signed + base64.b64encode(sign(context + signed))
-
-
-def _open(context: bytes, model: type[_M], payload: bytes, trusted: Sequence[Verify]) -> _M | Refusal:
-    parts = _split(payload)
-    if isinstance(parts, Refusal):
-        return parts
-    signed, signature = parts
-    if not any(verify(context + signed, signature) for verify in trusted):
-        return Refusal("BAD_SIGNATURE", "no trusted key signed this", "compare the pinned public keys")
-    return _parse(model, signed)
-
-
-def _open_of_station(
-    context: bytes, model: type[_S], payload: bytes, public_key_of: Callable[[str], Verify | None]
-) -> _S | Refusal:
-    parts = _split(payload)
-    if isinstance(parts, Refusal):
-        return parts
-    signed, signature = parts
-    claimed = _parse(model, signed)
-    if isinstance(claimed, Refusal):
-        return claimed
-    verify = public_key_of(claimed.station)
-    if verify is None:
-        return Refusal("UNKNOWN_STATION", claimed.station, "make the station known at HQ with its public key")
-    if not verify(context + signed, signature):
-        return Refusal(
-            "BAD_SIGNATURE", f"station {claimed.station}", "compare the station's public key at HQ"
-        )
-    return claimed
-
-
-def _split(payload: bytes) -> tuple[bytes, bytes] | Refusal:
-    """(the signed line with its newline, the signature)."""
-    if len(payload) > MAX_BYTES:
+def open_metrics(payload: bytes, public_key_of: PublicKeyOf) -> Metrics | Refusal:
+    """A station's figures. Reasons: those of `open_hello_ask`; TOO_LARGE from MAX_METRICS_BYTES on."""
+    if len(payload) > MAX_METRICS_BYTES:
         return Refusal("TOO_LARGE", f"{len(payload)} bytes")
-    line, newline, encoded = payload.partition(b"\n")
-    try:
-        signature = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        return Refusal("MALFORMED", "the signature line is not base64")
-    if not newline or len(signature) != 64 or base64.b64encode(signature) != encoded:
-        return Refusal("MALFORMED", "not one line and one signature")
-    return line + b"\n", signature
-
-
-def _parse(model: type[_M], signed: bytes) -> _M | Refusal:
-    try:
-        return model.model_validate_json(signed)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        return Refusal("MALFORMED", f"{model.__name__} {'.'.join(map(str, first['loc']))}: {first['msg']}")
+    return open_line_of_station(_METRICS, Metrics, payload, public_key_of)

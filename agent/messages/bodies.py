@@ -11,6 +11,7 @@ from pydantic import Field
 
 from agent.points.award import ExplanationLine
 from agent.points.inputs import AwardInputs, DateText, Evidence, TimeQuality
+from agent.points.lean import LeanInputs
 from agent.points.values import MAX_INTEGER, Natural, Positive, Value
 
 Word = Annotated[str, Field(max_length=128)]
@@ -42,26 +43,26 @@ class Fuelling(Body):
     """A fuelling as booked. `missed_ml` passed the meter before it without a record.
 
     It happened at `event_ms`, as sure as `time_quality` says; `booked_late_ms` is how much later it was
-    written down, where that is a second or more. What stays the same at a nozzle stands together, and
-    product, volume and amount as in an award's inputs: said again, they cost next to nothing in a batch.
+    written down, where that is a second or more. The order of the fields is the one that packs best: what
+    stays the same at a nozzle stands together, and so do the numbers that never do.
     """
 
     kind: Literal["fuelling"]
     id: FactId
-    device: Word
-    nozzle: Word
-    point: Word = ""
-    product: Word = ""
-    volume_ml: Natural
-    amount_fen: Natural
-    unit_price_milli: Natural
-    device_epoch: Positive = 1
-    sequence_no: Natural | None = None
-    totalizer_ml: Natural | None = None
-    missed_ml: int = 0
     evidence: Evidence
     time_quality: TimeQuality
     event_ms: Wall
+    amount_fen: Natural
+    totalizer_ml: Natural | None = None
+    volume_ml: Natural
+    unit_price_milli: Natural
+    product: Word = ""
+    nozzle: Word
+    point: Word = ""
+    device: Word
+    sequence_no: Natural | None = None
+    device_epoch: Positive = 1
+    missed_ml: int = 0
     booked_late_ms: int = 0
     clock: Word = "SYNCED"
     flags: Flags = ""
@@ -102,15 +103,16 @@ class Basket(Body):
 class Award(Body):
     """Points for a fact, with everything needed to compute them again bit for bit.
 
-    `explanation`: the rules that made it, in order; see `steps`.
+    `inputs` are what the award was computed from, without what the fact says. `explanation`: the rules
+    that made it, in order; see `steps`.
     """
 
     kind: Literal["award"]
-    of: Positive
-    member: Word
     bundle: Word
     version: Positive
-    inputs: AwardInputs
+    member: Word
+    of: Positive
+    inputs: LeanInputs
     minor: Natural
     reason: Word = ""
     explanation: tuple[Word, ...] = ()
@@ -134,7 +136,9 @@ class Claim(Body):
 class Refund(Body):
     """Money given back: `refunded_fen` of `total_fen` until now, this refund included.
 
-    `minor` points of the award at ledger-stream seq `award` were taken back; both 0 without an award.
+    `minor` points of the award at ledger-stream seq `award` were taken back; both 0 without an award. The
+    share is of what the award is worth, which is `corrected_minor` less than it gave: see `adjusted`.
+    `lapsed_minor` of them had lapsed before: the member's balance falls by so much less.
     """
 
     kind: Literal["refund"]
@@ -147,6 +151,8 @@ class Refund(Body):
     refunded_fen: Positive
     total_fen: Natural
     minor: Natural = 0
+    lapsed_minor: Natural = 0
+    corrected_minor: Natural = 0
     at_ms: Wall
 
 
@@ -195,7 +201,7 @@ class LotActivated(Body):
 
 
 class LotExpired(Body):
-    """What remained of a lot at the end of business date `on` has lapsed."""
+    """What remained of a lot at the end of business date `on` has lapsed; `of`: its `award` or `adjusted`."""
 
     kind: Literal["lot.expired"]
     of: Positive

@@ -7,7 +7,7 @@ hash alike. Both ends derive these; of them only a fact's id is ever sent.
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-_FUELLING, _BASKET, _AWARD, _GAP = b"\x00", b"\x02", b"\x03", b"\x04"
+_FUELLING, _BASKET, _AWARD, _GAP, _ADJUSTMENT = b"\x00", b"\x02", b"\x03", b"\x04", b"\x05"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TYPED = str.maketrans("OIL", "011", "- ")
 
@@ -55,6 +55,11 @@ def gap_id(
 
 def award_id(programme: str, fact_id: bytes) -> bytes:
     return _hash(_AWARD, (programme, fact_id.hex(), "award"))
+
+
+def adjustment_id(station: str, command: str) -> bytes:
+    """Of what HQ's item `command` does to a member's points here, and of the lot that it opens."""
+    return _hash(_ADJUSTMENT, (station, command))
 
 
 def text(identity: bytes) -> str:

@@ -10,6 +10,8 @@ from agent.points.values import MAX_INTEGER, Name, Natural, Positive, Value
 MemberId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
 CredentialHash = Annotated[str, Field(pattern=r"^k[0-9]+:[A-Za-z0-9_-]{22}$")]
 Minor = Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+Consent = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+"""One thing that may be used: "odometer", "birthday", "habits"."""
 Day = Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
 
 
@@ -33,7 +35,50 @@ class PeriodUsage(Value):
     amount_fen: Natural = 0
 
 
-class Member(Value):
+class Progress(Value):
+    """How far it is to the next tier: what qualifies so far, and what it takes (S-096, S-154)."""
+
+    tier: Name
+    volume_ml: Natural = 0
+    needed_ml: Natural = 0
+    amount_fen: Natural = 0
+    needed_fen: Natural = 0
+
+
+class LastSeen(Value):
+    """Where and when the member was last, at any station but this one (S-012)."""
+
+    station: Annotated[str, Field(min_length=1, max_length=32)]
+    region: Annotated[str, Field(max_length=32)] = ""
+    at_ms: Natural
+
+
+class Profile(Value):
+    """What is known of a member besides points; nothing in it names a person (I26).
+
+    `consents` are what may be used, as agreed in `consent_version`; `terms_version` is 0 for who has not
+    enrolled. `privileges` are (name, how often still: 0 without limit), `features` what this member tries
+    first. A station keeps all of it, as one JSON text.
+    """
+
+    locale: Annotated[str, Field(pattern=r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2})?$")] = ""
+    terms_version: Natural = 0
+    consent_version: Natural = 0
+    consents: Annotated[tuple[Consent, ...], Field(max_length=32)] = ()
+    member_class: Annotated[str, Field(max_length=64)] = ""
+    privileges: Annotated[tuple[tuple[Name, Natural], ...], Field(max_length=32)] = ()
+    features: Annotated[tuple[Name, ...], Field(max_length=32)] = ()
+    progress: Progress | None = None
+    home_region: Annotated[str, Field(max_length=32)] = ""
+    last_seen: LastSeen | None = None
+    risk: Literal["", "low", "raised", "high"] = ""
+
+    def allows(self, consent: str) -> bool:
+        """True if it was agreed to, or if nobody has asked this member yet (`consent_version` 0)."""
+        return not self.consent_version or consent in self.consents
+
+
+class Member(Profile):
     """One member. `balance_minor` includes everything of this station up to ledger seq `included_seq`.
 
     `buckets` say when how much of the balance lapses; what they do not name does not lapse.
