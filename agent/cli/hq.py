@@ -1,16 +1,22 @@
 """`forecourt hq`: the reference headquarters end, for integrators, tests and the demo."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.cli import hq_ca, hq_export, hq_keys, hq_members, hq_publish, hq_stations
 from agent.cli.exits import Exit
+from agent.cli.hq_database import DbOption, down_keys, open_store, refused
 from agent.cli.render import as_json, fail, pairs, span, table
 from agent.cli.station import JsonOption
 
 if TYPE_CHECKING:
     from agent.points.rules import Bundle
+    from sync.hq.certifying import Certifier
+    from sync.hq.metrics import HqMetrics
+    from sync.hq.receiver import Receiver
     from sync.hq.report import Reconciliation
     from sync.hq.store import HqStore
     from sync.keys import SigningKey
@@ -20,10 +26,13 @@ app = typer.Typer(
 )
 station = typer.Typer(no_args_is_help=True, help="Which stations headquarters knows.")
 app.add_typer(station, name="station")
-
-DbOption = Annotated[
-    str, typer.Option("--db", help="Database URL, e.g. sqlite:////var/lib/forecourt-hq/hq.db.")
-]
+app.add_typer(hq_ca.app, name="ca")
+app.add_typer(hq_keys.app, name="keys")
+app.add_typer(hq_members.app, name="member")
+app.command("publish")(hq_publish.publish)
+app.command("export")(hq_export.export)
+app.command("stations")(hq_stations.stations)
+app.command("lag")(hq_stations.lag)
 
 
 @app.command()
@@ -32,13 +41,24 @@ def serve(
     broker: Annotated[str, typer.Option(help="mqtts://host:8883, or mqtt:// on this machine.")],
     key: Annotated[Path, typer.Option(help="Headquarters' signing key; made if there is none.")],
     bundle: Annotated[
-        list[Path] | None, typer.Option(help="A rule bundle (TOML) stations may use; repeat.")
+        list[Path] | None,
+        typer.Option(help="A rule bundle (TOML) stations may use beside those that are published; repeat."),
     ] = None,
     ca: Annotated[Path | None, typer.Option(help="CA of the broker.")] = None,
     cert: Annotated[Path | None, typer.Option(help="Our client certificate.")] = None,
     cert_key: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
+    down_key: Annotated[
+        list[Path] | None, typer.Option(help="A key of the role down, to answer with items; repeat.")
+    ] = None,
+    ca_folder: Annotated[
+        Path | None, typer.Option(help="Our authority, to answer stations that ask for a certificate.")
+    ] = None,
+    metrics_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Figures for Prometheus on 127.0.0.1; 0 for none.")
+    ] = 0,
 ) -> None:
     """Receive what stations send, until SIGTERM. Start as many workers as wanted."""
+    from agent.cli.hq_rules import PublishedRules
     from agent.clock import SystemClock
     from agent.identity import jitter_source
     from agent.messages.judge import judge_with
@@ -50,41 +70,56 @@ def serve(
 
     address = parse_broker(broker)
     if isinstance(address, Refusal):
-        fail(Exit.HQ, address.reason, f"{address.detail}; {address.remedy}")
+        refused(address, Exit.HQ)
     clock, rng = SystemClock(), jitter_source()
-    bundles = {(parsed.bundle, parsed.version): parsed for parsed in map(_bundle, bundle or [])}
-    store = _store(db, create=True)
+    given = {(parsed.bundle, parsed.version): parsed for parsed in map(_bundle, bundle or [])}
+    store = open_store(db, create=True)
+    rules = PublishedRules(given, store.published_rules, clock.monotonic_ms)
     receiver = Receiver(
         store,
-        judge_with(bundles),
+        judge_with(rules),
         _signing_key(key).sign,
         lambda raw: PublicKey(raw).verify,
         clock.wall_ms,
+        _certifier(store, ca_folder, down_key or [], clock.wall_ms),
     )
-    server = HqServer(receiver, address, TlsFiles(ca, cert, cert_key), rng, clock.monotonic_ms, typer.echo)
+    metrics = _metrics(store, receiver) if metrics_port else None
+    observe = metrics.observe if metrics else _ignore
+    files = TlsFiles(ca, cert, cert_key)
+    server = HqServer(receiver, address, files, rng, clock.monotonic_ms, typer.echo, observe)
     server.stop_on_signals()
+    end_metrics = _listen(metrics, metrics_port) if metrics else None
     try:
-        refused = server.serve()
+        refusal = server.serve()
     finally:
+        if end_metrics:
+            end_metrics()
         store.close()
-    if refused is not None:
-        fail(Exit.HQ, refused.reason, f"{refused.detail}; {refused.remedy}")
+    if refusal is not None:
+        refused(refusal, Exit.HQ)
 
 
 @app.command()
 def status(db: DbOption, json_output: JsonOption = False) -> None:
-    """What headquarters holds: stations, watermarks, alarms."""
+    """What headquarters holds: stations, watermarks, alarms, and what is on its way to stations."""
     from agent.clock import SystemClock
+    from sync.hq.view import lags, stations_online
 
-    store = _store(db)
+    store = open_store(db)
     now = SystemClock().wall_ms()
     stations, standings, alarms = store.stations(), store.standings(), store.alarms()
+    behind = [lag for lag in lags(store, now) if lag.waiting]
     store.close()
+    online = stations_online(stations)
+    on_their_way = sum(lag.waiting for lag in behind)
+    stale = [lag.station for lag in behind if lag.is_stale]
     if json_output:
         as_json(
             {
                 "ok": not alarms,
                 "stations": [line.station for line in stations],
+                "online": online,
+                "down": {"waiting": on_their_way, "stale": stale},
                 "streams": [
                     {"station": s.station, "epoch": s.epoch, "stream": s.stream, "watermark": s.watermark}
                     | {"waiting": s.waiting, "age_ms": now - s.at_ms}
@@ -98,7 +133,7 @@ def status(db: DbOption, json_output: JsonOption = False) -> None:
         )
         return
     rows = [(s.station, s.epoch, s.stream, s.watermark, s.waiting, span(now - s.at_ms)) for s in standings]
-    typer.echo(f"{len(stations)} stations")
+    typer.echo(f"{len(stations)} stations, {online} online; {on_their_way} items on their way to them")
     table(("station", "epoch", "stream", "watermark", "ahead", "last"), rows)
     if alarms:
         table(
@@ -113,7 +148,7 @@ def reconcile(
     json_output: JsonOption = False,
 ) -> None:
     """Facts, awards and points headquarters holds of one station, to compare with the station's own."""
-    store = _store(db)
+    store = open_store(db)
     held = store.reconcile(station_id)
     store.close()
     if held is None:
@@ -124,8 +159,9 @@ def reconcile(
             json_output=json_output,
         )
     sums = reconciliation(held)
-    as_json({"ok": sums["mismatches"] == 0, **sums}) if json_output else pairs(sums)
-    if sums["mismatches"]:
+    is_sound = sums["mismatches"] == sums["imbalances"] == 0
+    as_json({"ok": is_sound, **sums}) if json_output else pairs(sums)
+    if not is_sound:
         raise typer.Exit(Exit.REFUSED)
 
 
@@ -141,6 +177,7 @@ def reconciliation(held: "Reconciliation") -> dict[str, int]:
         "refunds": held.items("refund"),
         "points_minor": held.minor("award", "refund"),
         "mismatches": held.verdicts(MISMATCH),
+        "imbalances": held.imbalances,
         "alarms": sum(alarm.count for alarm in held.alarms),
     }
 
@@ -150,6 +187,9 @@ def station_add(
     station_id: Annotated[str, typer.Argument(metavar="STATION")],
     key: Annotated[str, typer.Option(help="Its public key, as `forecourt keys show` prints it.")],
     db: DbOption,
+    replace: Annotated[
+        bool, typer.Option(help="In the place of the key that is known: the station has this one now.")
+    ] = False,
 ) -> None:
     """Let headquarters know a station and its public key."""
     from agent.clock import SystemClock
@@ -159,11 +199,12 @@ def station_add(
     public_key = PublicKey.from_text(key)
     if isinstance(public_key, Refusal):
         fail(Exit.REFUSED, public_key.reason, f"{public_key.detail}; {public_key.remedy}")
-    store = _store(db, create=True)
-    added = store.add_station(station_id, public_key.raw, SystemClock().wall_ms())
+    store = open_store(db, create=True)
+    added = replace and store.replace_key(station_id, public_key.raw)
+    added = added or store.add_station(station_id, public_key.raw, SystemClock().wall_ms())
     store.close()
     if not added:
-        fail(Exit.REFUSED, "STATION_KNOWN", f"{station_id} is known already, with another key")
+        fail(Exit.REFUSED, "STATION_KNOWN", f"{station_id} is known already, with another key; see --replace")
     typer.echo(f"{station_id} is known")
 
 
@@ -172,7 +213,7 @@ def station_list(db: DbOption, json_output: JsonOption = False) -> None:
     """The stations headquarters knows."""
     from sync.keys import PublicKey
 
-    store = _store(db)
+    store = open_store(db)
     known = {line.station: PublicKey(line.public_key).text for line in store.stations()}
     store.close()
     if json_output:
@@ -181,17 +222,42 @@ def station_list(db: DbOption, json_output: JsonOption = False) -> None:
         table(("station", "public key"), list(known.items()))
 
 
-def _store(db: str, *, create: bool = False) -> "HqStore":
+def _certifier(
+    store: "HqStore", folder: Path | None, paths: list[Path], wall_ms: Callable[[], int]
+) -> "Certifier | None":
+    """Who answers questions for a certificate; nobody without an authority."""
+    from sync.authority_folder import AuthorityFolder
+    from sync.hq.certifying import Certifier
+    from sync.hq.publisher import Publisher
+    from sync.refusal import Refusal
+
+    if folder is None:
+        return None
+    if not paths:
+        fail(Exit.USAGE, "KEYS_MISSING", "--ca-folder needs --down-key: the answer is a signed item")
+    authority = AuthorityFolder.open(folder)
+    if isinstance(authority, Refusal):
+        refused(authority, Exit.HQ)
+    return Certifier(authority, Publisher(store, down_keys(store, paths), wall_ms), wall_ms)
+
+
+def _metrics(store: "HqStore", receiver: "Receiver") -> "HqMetrics":
     try:
-        from sync.hq.store import HqStore
+        from sync.hq.metrics import HqMetrics
     except ModuleNotFoundError as error:
         fail(Exit.HQ, "EXTRA_MISSING", f"{error.name} is not installed: pip install 'forecourt-agent[hq]'")
-    from sync.hq.store import HqStoreError
+    return HqMetrics(store, receiver.counters)
 
+
+def _listen(metrics: "HqMetrics", port: int) -> Callable[[], None]:
     try:
-        return HqStore(db, create=create)
-    except HqStoreError as error:
-        fail(Exit.HQ, "HQ_DATABASE", str(error))
+        return metrics.serve(port)
+    except OSError as error:
+        fail(Exit.HQ, "METRICS_PORT", f"127.0.0.1:{port}: {error.strerror}")
+
+
+def _ignore(took_ms: int) -> None:
+    """Nobody wants to know how long a message took."""
 
 
 def _bundle(path: Path) -> "Bundle":

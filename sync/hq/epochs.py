@@ -34,7 +34,7 @@ def enter(tx: Writing, ask: wire.HelloAsk, at_ms: int) -> Entry:
     new one goes on, or holds another there). A new one is an alarm, EPOCH_NEW: somebody should look.
     """
     tx.lock(ask.station)
-    newest = tx.highest_epoch(ask.station)
+    newest = tx.chains(ask.station).newest_epoch
     if ask.epoch < newest:
         return _refused("EPOCH_OLD", f"hello of epoch {ask.epoch}, the newest is {newest}")
     if ask.epoch <= max(newest, 1):

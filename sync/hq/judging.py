@@ -8,6 +8,9 @@ everything before it in its stream is here, whatever order the batches came in.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sync.hq.heard import Heard
+from sync.hq.points import Change, Settled, Stated, Waits
+
 OK = "ok"
 MISMATCH = "mismatch"
 """HQ computes something else than the station did: an alarm, yet stored and acknowledged."""
@@ -48,13 +51,16 @@ class Booked:
     """What an item means. `minor` is the change of points in minor units, 0 where it moves none.
 
     `entity_id` names the fact (unique per station and kind); None if the item is about no fact.
-    Any verdict but "ok" raises an alarm of that name; "malformed" items do not count in sums.
+    Any verdict but "ok" raises an alarm of that name; "malformed" items do not count in sums. `heard` is
+    what the item tells HQ's own end to act upon; `change` is what it changes beside the balance.
     """
 
     entity_id: str | None
     member: str | None
     minor: int
     verdict: str
+    heard: Heard | None = None
+    change: Change | None = None
 
 
 Judge = Callable[[ItemContext, str, bytes], Booked]
@@ -65,6 +71,33 @@ NOT_AN_ITEM = Booked(entity_id=None, member=None, minor=0, verdict=MALFORMED)
 
 def checked(booked: Booked) -> Booked:
     """`booked`, or malformed where a column of HQ's database could not hold it."""
-    texts = [text for text in (booked.entity_id, booked.member) if text is not None]
-    fits = abs(booked.minor) <= MINOR_LIMIT and all(len(text) <= 200 and text.isprintable() for text in texts)
+    fits = _fits(booked.entity_id, booked.member) and _is_small(booked.minor)
+    if booked.change is not None:
+        fits = fits and _fits(*_texts(booked.change)) and all(map(_is_small, _minor(booked.change)))
     return booked if fits else NOT_AN_ITEM
+
+
+def _fits(*texts: str | None) -> bool:
+    return all(text is None or (len(text) <= 200 and text.isprintable()) for text in texts)
+
+
+def _is_small(minor: int) -> bool:
+    return abs(minor) <= MINOR_LIMIT
+
+
+def _texts(change: Change) -> tuple[str, ...]:
+    match change:
+        case Waits(of):
+            return (of,)
+        case Settled(redemption):
+            return (redemption,)
+        case Stated(grant):
+            return (grant,)
+
+
+def _minor(change: Change) -> tuple[int, ...]:
+    match change:
+        case Waits(_, minor) | Stated(_, _, _, minor):
+            return (minor,)
+        case _:
+            return ()

@@ -62,6 +62,8 @@ class Reconciliation:
     streams: tuple[StreamStanding, ...]
     totals: tuple[Total, ...]
     alarms: tuple[AlarmLine, ...]
+    imbalances: int
+    """Accounts of members seen here that are not opening balance plus counted items of all stations."""
 
     def items(self, *kinds: str) -> int:
         """Counted items of these kinds: `items("fuelling", "basket")` are the facts."""

@@ -1,4 +1,4 @@
-"""HQ's loop: one connection to the broker, one message at a time through the receiver.
+"""HQ's loop: one connection to the broker; what waits goes through the receiver together, in its order.
 
 A message is acknowledged to the broker (PUBACK) after our commit and after its replies were handed to
 the network, so a worker that dies leaves it to be delivered again or to be sent again by the station.
@@ -13,12 +13,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from sync import topics
+from sync import signing, topics
 from sync.hq.receiver import Receiver, Reply
+from sync.hq.runs import MOST_BATCHES
 from sync.mqtt import Arrived, Closed, Link, LinkEvent, Opened, Outgoing, Published, Subscribed
 from sync.refusal import Refusal
+from sync.signed_line import CONTENT_TYPE
 from sync.tls import BrokerAddress, TlsFiles, client_context
-from sync.wire import CONTENT_TYPE
 
 SHARED = (topics.HQ_UP_SHARED, topics.HQ_RPC_SHARED, topics.HQ_STATE)
 """One group per filter: iotcore 0.4.0 loses messages where two filters share a group's name, [tried]."""
@@ -28,7 +29,10 @@ _KEEPALIVE_S = 15
 _CONNECT_DEADLINE_MS = 10_000
 _FIRST_BACKOFF_MS = 250
 _LONGEST_BACKOFF_MS = 15_000
+
 _TICK_S = 0.25
+_LOOK_EVERY_MS = 1_000
+"""How soon something that was issued is on its way."""
 _REFUSED = 0x80
 _SHARED_NOT_SUPPORTED = 0x9E
 
@@ -39,6 +43,7 @@ class HqServer:
     """One worker. `serve` runs until `stop`; database errors end it, for a supervisor to start it afresh.
 
     `announce(line)` is called once, when the first subscription stands. `monotonic_ms` never steps.
+    `observe(ms)` is told how long each message took, from its arrival to its replies.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class HqServer:
         rng: random.Random,
         monotonic_ms: Callable[[], int],
         announce: Callable[[str], None],
+        observe: Callable[[int], None] = lambda ms: None,
     ) -> None:
         self._receiver = receiver
         self._broker = broker
@@ -56,6 +62,7 @@ class HqServer:
         self._rng = rng
         self._monotonic_ms = monotonic_ms
         self._announce = announce
+        self._observe = observe
         self._client_id = f"hq-{rng.getrandbits(64):016x}"
         self._shared = True
         self._announced = False
@@ -97,18 +104,35 @@ class HqServer:
             return opened
         talk = _Talk(link, opened.receive_maximum, self._receiver)
         wanted = self._subscribe(link, opened)
+        look_at_ms: int | None = None
+        following: LinkEvent | None = None
         while not self._stopping:
-            event = link.next_event(_TICK_S)
+            event = following or link.next_event(_TICK_S)
+            following = None
             match event:
                 case Closed():
                     return event
+                case Arrived():
+                    waiting, following = _waiting_with(event, link)
+                    self._take(talk, waiting)
                 case Subscribed(mid, codes) if mid == wanted:
                     refused = self._subscribed(codes)
                     if refused:
                         return refused
+                    talk.say(self._receiver.for_all())
+                    look_at_ms = self._monotonic_ms()
                 case _:
                     talk.take(event)
+            if look_at_ms is not None and self._monotonic_ms() >= look_at_ms and talk.is_idle:
+                talk.say(self._receiver.due())
+                look_at_ms = self._monotonic_ms() + _LOOK_EVERY_MS
         return Closed("STOPPED")
+
+    def _take(self, talk: "_Talk", waiting: list[Arrived]) -> None:
+        began_ms = self._monotonic_ms()
+        talk.take_all(waiting)
+        for _ in waiting:
+            self._observe(self._monotonic_ms() - began_ms)
 
     def _wait_for_opened(self, link: Link) -> Opened | Closed:
         deadline = self._monotonic_ms() + _CONNECT_DEADLINE_MS
@@ -151,6 +175,17 @@ class HqServer:
             time.sleep(min(_TICK_S, left_ms / 1000))
 
 
+def _waiting_with(first: Arrived, link: Link) -> tuple[list[Arrived], LinkEvent | None]:
+    """All messages that are here already, and what else came behind them."""
+    waiting = [first]
+    while len(waiting) < MOST_BATCHES:
+        event = link.next_event(0)
+        if not isinstance(event, Arrived):
+            return waiting, event
+        waiting.append(event)
+    return waiting, None
+
+
 class _Talk:
     """The messages of one connection: replies wait while the broker's Receive Maximum is used up.
 
@@ -165,12 +200,26 @@ class _Talk:
         self._outstanding: set[int] = set()
         self._unsent: deque[Outgoing | Arrived] = deque()
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits here for the broker."""
+        return not self._unsent
+
+    def say(self, messages: list[Reply]) -> None:
+        """Publish what nobody asked for."""
+        self._unsent.extend(_outgoing(message, b"") for message in messages)
+        self._send()
+
+    def take_all(self, waiting: list[Arrived]) -> None:
+        """Messages in the order in which they came."""
+        handled = self._receiver.handle_all([(each.topic, each.payload) for each in waiting])
+        for each, replies in zip(waiting, handled, strict=True):
+            self._unsent.extend(_outgoing(reply, each.correlation) for reply in replies)
+            self._unsent.append(each)
+        self._send()
+
     def take(self, event: LinkEvent | None) -> None:
-        if isinstance(event, Arrived):
-            for reply in self._receiver.handle(event.topic, event.payload):
-                self._unsent.append(_outgoing(reply, event))
-            self._unsent.append(event)
-        elif isinstance(event, Published):
+        if isinstance(event, Published):
             self._outstanding.discard(event.mid)
             if event.code >= _REFUSED:
                 _log.warning("hq_publish_refused: reason code 0x%02x; check HQ's rights there", event.code)
@@ -188,6 +237,12 @@ class _Talk:
             self._unsent.popleft()
 
 
-def _outgoing(reply: Reply, question: Arrived) -> Outgoing:
-    correlation = question.correlation if reply.is_answer else b""
-    return Outgoing(reply.topic, reply.payload, content_type=CONTENT_TYPE, correlation=correlation)
+def _outgoing(reply: Reply, correlation: bytes) -> Outgoing:
+    return Outgoing(
+        reply.topic,
+        reply.payload,
+        retain=reply.retain,
+        content_type=signing.CONTENT_TYPE if reply.is_item else CONTENT_TYPE,
+        correlation=correlation if reply.is_answer else b"",
+        expiry_s=reply.expiry_s,
+    )

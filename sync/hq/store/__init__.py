@@ -6,16 +6,26 @@ locks the station's row on PostgreSQL, so that several workers may take batches 
 """
 
 from sync.hq.store.database import HqStore, HqStoreError
-from sync.hq.store.rows import Arrival, ItemRow, Mark, Span, StreamKey
+from sync.hq.store.members import Account, Imbalance, Moved
+from sync.hq.store.openings import OpeningLine
+from sync.hq.store.rights import Authorisation
+from sync.hq.store.rows import Arrival, Chain, Chains, ItemRow, Mark, Span, StreamKey
 from sync.hq.store.writing import LANDMARK_EVERY, Writing
 
 __all__ = [
     "LANDMARK_EVERY",
+    "Account",
     "Arrival",
+    "Authorisation",
+    "Chain",
+    "Chains",
     "HqStore",
     "HqStoreError",
+    "Imbalance",
     "ItemRow",
     "Mark",
+    "Moved",
+    "OpeningLine",
     "Span",
     "StreamKey",
     "Writing",

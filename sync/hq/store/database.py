@@ -3,19 +3,23 @@ nothing is acknowledged.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from sync.hq.judging import AWARD, MISMATCH
 from sync.hq.report import AlarmLine, Reconciliation, StationLine, StreamStanding, Total
 from sync.hq.store import queries, tables
-from sync.hq.store.rows import Mark
+from sync.hq.store.families import Families
+from sync.hq.store.migrations import alone, bring_up
+from sync.hq.store.rows import Chains
 from sync.hq.store.writing import Writing
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 4
+"""The newest revision in `migrations/versions`."""
+
+_PUBLIC_KEY = sa.select(tables.station.c.public_key).where(tables.station.c.id == sa.bindparam("station"))
 
 
 class HqStoreError(Exception):
@@ -35,7 +39,13 @@ class HqStore:
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_sqlite)
         self._reading_engine = self._engine.execution_options(reading=True)
-        self._open_schema(create)
+        self._one_question_engine = self._reading_engine
+        if engine_url.get_backend_name() == "postgresql":  # three turns to the server become one
+            self._one_question_engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        with ExitStack() as undo:
+            undo.callback(self._engine.dispose)
+            self._open_schema(create)
+            undo.pop_all()
 
     def close(self) -> None:
         self._engine.dispose()
@@ -45,6 +55,12 @@ class HqStore:
         """One transaction: committed when the block ends, rolled back when it raises."""
         with self._engine.begin() as connection:
             yield Writing(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[Families]:
+        """One transaction that only asks; it waits for nobody."""
+        with self._reading_engine.begin() as connection:
+            yield Families(connection)
 
     def add_station(self, station: str, public_key: bytes, at_ms: int) -> bool:
         """Know a station and its Ed25519 public key (32 bytes). False if it is known with another key."""
@@ -57,30 +73,22 @@ class HqStore:
                 connection.execute(tables.station.insert(), row)
             return known is None or known == public_key
 
+    def replace_key(self, station: str, public_key: bytes) -> bool:
+        """From now on the station signs with this key (32 bytes) alone. False if it is unknown here."""
+        change = tables.station.update().where(tables.station.c.id == station)
+        with self._engine.begin() as connection:
+            return connection.execute(change.values(public_key=public_key)).rowcount > 0
+
     def public_key(self, station: str) -> bytes | None:
         """The station's public key; None if it is unknown here."""
-        query = sa.select(tables.station.c.public_key).where(tables.station.c.id == station)
         with self._reading() as connection:
-            key: bytes | None = connection.scalar(query)
+            key: bytes | None = connection.scalar(_PUBLIC_KEY, {"station": station})
             return key
 
-    def marks(self, station: str, epoch: int) -> dict[str, Mark]:
-        """How far each stream of this epoch is held."""
-        mark = tables.watermark.c
-        query = sa.select(mark.stream, mark.seq, mark.head)
+    def chains(self, station: str) -> Chains:
+        """How far everything of a station is."""
         with self._reading() as connection:
-            rows = connection.execute(query.where(mark.station == station, mark.epoch == epoch))
-            return {row.stream: Mark(row.seq, row.head) for row in rows}
-
-    def highest_epoch(self, station: str) -> int:
-        """The newest epoch that has begun here; 0 before the first."""
-        with self._reading() as connection:
-            return queries.highest_epoch(connection, station)
-
-    def mismatched(self, station: str, epoch: int) -> int:
-        """How many awards of this epoch were computed otherwise here."""
-        with self._reading() as connection:
-            return queries.mismatched(connection, station, epoch)
+            return queries.chains(connection, station)
 
     def stations(self) -> tuple[StationLine, ...]:
         """All known stations, by name."""
@@ -113,7 +121,10 @@ class HqStore:
         """Everything held of one station; None if it is unknown."""
         if self.public_key(station) is None:
             return None
-        return Reconciliation(station, self.standings(station), self._totals(station), self.alarms(station))
+        with self.read() as tx:
+            imbalances = len(tx.members.imbalances(station))
+        held = (self.standings(station), self._totals(station), self.alarms(station))
+        return Reconciliation(station, *held, imbalances)
 
     def bodies(self, station: str, kind: str) -> tuple[bytes, ...]:
         """The bytes of every counted item of a kind, in the order of epochs and sequence numbers."""
@@ -121,6 +132,11 @@ class HqStore:
         query = sa.select(i.body).where(i.station == station, i.kind == kind, i.counted == 1)
         with self._reading() as connection:
             return tuple(connection.scalars(query.order_by(i.epoch, i.stream, i.seq)))
+
+    def published_rules(self, name: str, version: int) -> bytes | None:
+        """The signed rule bundle that was published under this name and version."""
+        with self.read() as asked:
+            return asked.documents.document("bundle", name, version)
 
     def _totals(self, station: str) -> tuple[Total, ...]:
         i = tables.item.c
@@ -136,39 +152,31 @@ class HqStore:
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        with self._reading_engine.begin() as connection:
+        """For one statement."""
+        with self._one_question_engine.begin() as connection:
             yield connection
 
     def _open_schema(self, create: bool) -> None:
+        with self._reading() as connection:
+            if _version(connection) == SCHEMA_VERSION:
+                return
         with self._engine.begin() as connection:
-            is_ours = sa.inspect(connection).has_table(tables.schema.name)
-            if not (is_ours or create):
+            alone(connection)
+            version = _version(connection)
+            if version is None and not create:
                 raise HqStoreError("this database holds no HQ tables; start 'forecourt hq serve' on it once")
-            version = connection.scalar(sa.select(tables.schema.c.version)) if is_ours else None
-            if version == 1:
-                upgrade_from_1(connection)
-            elif version not in (None, SCHEMA_VERSION):
+            if version is not None and version > SCHEMA_VERSION:
                 raise HqStoreError(f"HQ tables have version {version}, this program knows {SCHEMA_VERSION}")
-            if create:
-                tables.metadata.create_all(connection)
-            if version is None:
-                connection.execute(tables.schema.insert(), {"version": SCHEMA_VERSION})
+            assert bring_up(connection, version) == SCHEMA_VERSION
+            connection.execute(tables.schema.delete())
+            connection.execute(tables.schema.insert(), {"version": SCHEMA_VERSION})
 
 
-def upgrade_from_1(connection: sa.Connection) -> None:
-    """The first schema knew no forks and did not count mismatches. Of several workers one does it."""
-    taken = tables.schema.update().where(tables.schema.c.version == 1).values(version=2)
-    if connection.execute(taken).rowcount == 0:
-        return
-    tables.landmark.create(connection, checkfirst=True)
-    for column in tables.SINCE_2:
-        definition = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
-        connection.execute(sa.text(f"ALTER TABLE watermark ADD COLUMN {definition}"))
-    i, w = tables.item.c, tables.watermark.c
-    of_stream = sa.and_(i.station == w.station, i.epoch == w.epoch, i.stream == w.stream)
-    otherwise = sa.and_(of_stream, i.kind == AWARD, i.verdict == MISMATCH)
-    count = sa.select(sa.func.count()).select_from(tables.item).where(otherwise).scalar_subquery()
-    connection.execute(tables.watermark.update().values(mismatched=count))
+def _version(connection: sa.Connection) -> int | None:
+    """Of the tables that are here; None in a database that holds none of ours."""
+    if not sa.inspect(connection).has_table(tables.schema.name):
+        return None
+    return connection.scalar(sa.select(tables.schema.c.version)) or 0
 
 
 def _check_file(database: str | None, create: bool) -> None:
@@ -180,14 +188,29 @@ def _check_file(database: str | None, create: bool) -> None:
         )
 
 
+_MOST_WORKERS = 32
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     """Our own BEGIN instead of the driver's, a commit that survives a power cut, patience with others."""
     connection.isolation_level = None
     connection.execute("PRAGMA busy_timeout=30000")
     connection.execute("PRAGMA synchronous=EXTRA")
-    connection.execute("PRAGMA journal_mode=WAL")
+    _keep_a_log(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _keep_a_log(connection: Any) -> None:
+    """WAL. Of workers that open a new file at once SQLite tells some that it is locked, without patience."""
+    for _ in range(_MOST_WORKERS):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except connection.OperationalError:
+            connection.execute("BEGIN IMMEDIATE")  # this does wait for whoever has it
+            connection.execute("COMMIT")
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sync import envelope, topics, wire
 from sync.envelope import GENESIS, Header, encode_head, next_head
-from sync.hq.judging import MALFORMED, MISMATCH, OK, Booked, ItemContext
+from sync.hq.judging import MALFORMED, MISMATCH, OK, Booked, ItemContext, Judge
 from sync.hq.receiver import Receiver
 from sync.hq.store import HqStore
 from sync.keys import PublicKey, SigningKey
@@ -85,7 +85,7 @@ def seal(
 class Hq:
     """The receiver on a database, with a clock that stands still."""
 
-    def __init__(self, where: Path | str, *stations: Station) -> None:
+    def __init__(self, where: Path | str, *stations: Station, judge: Judge = judge) -> None:
         """`where`: an SQLite file, or the URL of a database."""
         self.store = HqStore(where if isinstance(where, str) else f"sqlite:///{where}")
         for station in stations:

@@ -149,7 +149,7 @@ def test_a_fork_that_hq_does_not_hold_is_refused_and_begins_nothing(
     for _ in range(2):
         assert ledger_mark(hq.hello(stranger)) == ("FORK_UNKNOWN", 0, "")
     assert hq.alarms(station) == {"FORK_UNKNOWN": 2}
-    assert hq.store.highest_epoch(station.name) == 1
+    assert hq.store.chains(station.name).newest_epoch == 1
     assert hq.take(stranger, stranger.seal(7, 7)) is None, "nor may its rows come without a fork"
     station.write(fuelling("f13"))
     ack = hq.take(station, station.seal(13, 13))
