@@ -9,6 +9,7 @@ MQTT 5 client, [tried]).
 A mosquitto outlives a caller that is killed; an iotcore ends with its caller, whose pipe it reads.
 """
 
+import getpass
 import os
 import shutil
 import socket
@@ -41,6 +42,14 @@ persistence false
 max_packet_size {packet}
 set_tcp_nodelay true
 """
+
+_GUARDED_CONF = """\
+user {user}
+include_dir {folder}
+"""
+"""The sample says nothing of the user; mosquitto as root would otherwise give up its view of the folder."""
+
+SAMPLES = Path(__file__).parent / "samples"
 
 _IOTCORE_CONF = """\
 id = 0
@@ -92,17 +101,39 @@ def start_broker(kind: Kind | Literal["auto"], directory: Path) -> "Broker":
     return Broker(chosen, directory, _free_port())
 
 
+def start_guarded_broker(directory: Path, more: str = "") -> "Broker":
+    """A mosquitto on a free loopback port with samples/mosquitto.conf and samples/acl as they are shipped.
+
+    `directory` holds ca.pem, revoked.pem, broker.pem and broker.key. `more` is added to the
+    configuration: a limit that a test wants to reach. Raises `BrokerError` as `start_broker` does.
+    """
+    port = _free_port()
+    sample = (SAMPLES / "mosquitto.conf").read_text()
+    for name, value in (("@ADDRESS@", _HOST), ("@PORT@", str(port)), ("@FOLDER@", str(directory))):
+        sample = sample.replace(name, value)
+    (directory / "guarded").mkdir(exist_ok=True)
+    (directory / "guarded" / "mosquitto.conf").write_text(sample + more)
+    shutil.copy(SAMPLES / "acl", directory / "acl")
+    (directory / "acl").chmod(0o600)
+    return Broker("mosquitto", directory, port, guarded=True)
+
+
 class Broker:
     """One broker process of ours. Use as a context manager, or call `stop`."""
 
-    def __init__(self, kind: Kind, directory: Path, port: int) -> None:
+    def __init__(self, kind: Kind, directory: Path, port: int, *, guarded: bool = False) -> None:
         self.kind: Kind = kind
-        self.url = f"mqtt://{_HOST}:{port}"
+        self.url = f"{'mqtts' if guarded else 'mqtt'}://{_HOST}:{port}"
         self._port = port
+        self._answers = accepts_connections if guarded else answers_mqtt5
         self._log = directory / f"{kind}.log"
         self._config = directory / ("mosquitto.conf" if kind == "mosquitto" else "iotcore.toml")
-        template = _MOSQUITTO_CONF if kind == "mosquitto" else _IOTCORE_CONF
-        self._config.write_text(template.format(port=port, host=_HOST, packet=PAYLOAD_LIMIT + 1024))
+        if guarded:
+            text = _GUARDED_CONF.format(user=getpass.getuser(), folder=directory / "guarded")
+        else:
+            template = _MOSQUITTO_CONF if kind == "mosquitto" else _IOTCORE_CONF
+            text = template.format(port=port, host=_HOST, packet=PAYLOAD_LIMIT + 1024)
+        self._config.write_text(text)
         self._process: subprocess.Popen[bytes] | None = None
         self._start()
 
@@ -152,7 +183,7 @@ class Broker:
         for _ in range(_TRIES):
             if self._process.poll() is not None:
                 break
-            if answers_mqtt5(_HOST, self._port):
+            if self._answers(_HOST, self._port):
                 return
             time.sleep(_PAUSE_S)
         self.kill()
@@ -179,6 +210,15 @@ def answers_mqtt5(host: str, port: int, timeout_s: float = 1.0) -> bool:
     except OSError:
         return False
     return len(head) == 4 and head[0] == _CONNACK and head[3] == 0
+
+
+def accepts_connections(host: str, port: int) -> bool:
+    """All that a guarded broker shows without a certificate. mosquitto listens once it has read all."""
+    try:
+        socket.create_connection((host, port), 1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def _best_installed() -> Kind:

@@ -26,11 +26,12 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from sync.tls import BrokerAddress
+from sync.tls import BrokerAddress, tls_reason
 
 NO_MATCHING_SUBSCRIBERS = 0x10
 """In the success range, and yet nobody heard it."""
 NOT_AUTHORIZED = 0x87
+QUOTA_EXCEEDED = 0x97
 _DISCONNECT_WITH_WILL = "Disconnect with will message"
 _DEFAULT_RECEIVE_MAXIMUM = 65_535
 _INBOX_SPARE = 512
@@ -137,7 +138,9 @@ class Link:
         self._client.on_connect = lambda c, u, f, reason, props: self._put(
             _opened(reason, props, self._keepalive_s)
         )
-        self._client.on_disconnect = lambda c, u, flags, reason, p: self._put(_disconnected(flags, reason))
+        self._client.on_disconnect = lambda c, u, flags, reason, p: self._put(
+            self._client.alert or _disconnected(flags, reason)
+        )
         self._client.on_subscribe = lambda c, u, mid, codes, p: self._put(
             Subscribed(mid, tuple(code.value for code in codes))
         )
@@ -264,12 +267,24 @@ class _Client(Client):
         self._on_end = on_end
         self.ended = threading.Event()
         self.end: Closed | None = None
+        self.alert: Closed | None = None
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        """TLS 1.3 lets a client finish first: what the broker says to its certificate comes as an alert here.
+
+        paho drops it and says that the connection was lost.
+        """
+        try:
+            return super()._sock_recv(bufsize)
+        except ssl.SSLError as error:
+            self.alert = _tls_failed(error)
+            raise
 
     def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
         end = Closed("NETWORK_THREAD_DIED", "an exception ended it")
         try:
             code = super().loop_forever(timeout, retry_first_connection=False)
-            end = Closed("CONNECTION_LOST", code.name)
+            end = self.alert or Closed("CONNECTION_LOST", code.name)
             return code
         except OSError as error:
             end = _connect_failed(error)
@@ -338,10 +353,8 @@ def _publish_properties(message: Outgoing) -> Properties:
 
 
 def _connect_failed(error: OSError) -> Closed:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Closed("CERTIFICATE_REFUSED", error.verify_message)
     if isinstance(error, ssl.SSLError):
-        return Closed("TLS_FAILED", error.reason or str(error))
+        return _tls_failed(error)
     if isinstance(error, socket.gaierror):
         return Closed("NAME_NOT_FOUND", error.strerror or str(error))
     if isinstance(error, ConnectionRefusedError):
@@ -349,3 +362,9 @@ def _connect_failed(error: OSError) -> Closed:
     if isinstance(error, TimeoutError):
         return Closed("CONNECT_TIMEOUT", str(error))
     return Closed("NETWORK_ERROR", error.strerror or str(error))
+
+
+def _tls_failed(error: ssl.SSLError) -> Closed:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Closed(tls_reason(error), error.verify_message)
+    return Closed(tls_reason(error), error.reason or str(error))

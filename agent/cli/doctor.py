@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agent.cli.configuration import Examined
     from agent.health.findings import Finding
     from config.settings import Settings
+    from sync.tls import TlsFiles
 
 Status = Mapping[str, Any]
 
@@ -181,17 +182,23 @@ class _Visit:
     def _road(self, status: Status | None, kept: _Kept | None, *, publish: bool) -> list["Finding"]:
         from agent.health import acknowledgement
         from agent.health.broker import broker
-        from sync.tls import BrokerAddress, TlsFiles, parse_broker
+        from sync.tls import BrokerAddress, parse_broker
 
         hq, now_ms = self._settings.hq, self._clock.wall_ms()
-        files = TlsFiles(hq.ca_file, hq.cert_file, hq.key_file)
+        files, is_sure = self._tls_files(), self._clock_is_sure(status, kept)
         addresses = [parse_broker(url) for url in hq.brokers]
         findings = [
             finding
             for address in addresses
             if isinstance(address, BrokerAddress)
             for finding in broker(
-                address, files, self._settings.station.id, self._clock.monotonic_ms, now_ms, publish=publish
+                address,
+                files,
+                self._settings.station.id,
+                self._clock.monotonic_ms,
+                now_ms,
+                publish=publish,
+                clock_is_sure=is_sure,
             )
         ]
         if status is not None:
@@ -199,6 +206,23 @@ class _Visit:
         if kept is not None:
             return [*findings, acknowledgement.from_database(kept.summary["queues"], now_ms)]
         return findings
+
+    def _tls_files(self) -> "TlsFiles":
+        """What the agent's next connection would show: what is on trial before what is in use."""
+        from agent.app.certificate_files import CertificateFiles
+        from sync.tls import TlsFiles
+
+        hq, own = self._settings.hq, CertificateFiles(self._settings.station.state_dir)
+        for path in (own.on_trial, own.in_use):
+            if hq.cert_file is None and path.exists():
+                return TlsFiles(hq.ca_file, path)
+        return TlsFiles(hq.ca_file, hq.cert_file, hq.key_file)
+
+    def _clock_is_sure(self, status: Status | None, kept: _Kept | None) -> bool:
+        from agent.clock import ClockQuality
+
+        own = self._clock.quality(kept.newest_ms if kept else 0)
+        return ClockQuality.SYNCED in (own, ClockQuality(status["clock"]) if status else own)
 
 
 def _plain(finding: "Finding") -> dict[str, str]:

@@ -39,19 +39,45 @@ REMEDIES = MappingProxyType(
         "CONNECT_TIMEOUT": "check the router, the SIM and that the firewall lets this port out",
         "NETWORK_ERROR": "check network cable, router and SIM",
         "TLS_FAILED": "check that the port speaks TLS, and the clock",
-        "CERTIFICATE_REFUSED": "check hq.ca_file, the broker's name, and the clock",
-        "CERTIFICATE_EXPIRED": "get a new certificate from headquarters; check the clock",
-        "CERTIFICATE_EXPIRES": "get a new certificate from headquarters in time",
-        "CERTIFICATE_NOT_YET": "check the clock: the certificate is not valid yet",
+        "TLS_TOO_OLD": "let the broker speak TLS 1.3; older versions are not used",
+        "BROKER_HUNG_UP": "the broker is full (max_connections), or its port speaks no TLS: see its log",
+        "BROKER_UNTRUSTED": "compare hq.ca_file with the authority of the broker's certificate; "
+        "never connect without it: somebody may stand between",
+        "BROKER_OTHER_NAME": "write the name in hq.brokers that the broker's certificate is for",
+        "BROKER_CERTIFICATE_EXPIRED": "whoever runs the broker renews its certificate; compare the clock too",
+        "CERTIFICATE_REFUSED": "the broker's certificate has a fault: ask whoever runs the broker",
+        "CLOCK_BEHIND_CERTIFICATE": "set the clock (`timedatectl`), see to its battery; "
+        "if the clock is right, the certificate was issued for later: ask headquarters",
+        "AUTHORITY_EXPIRED": "get a new hq.ca_file from headquarters; compare the clock with a watch",
+        "AUTHORITY_EXPIRES": "get a new hq.ca_file from headquarters in time",
+        "CERTIFICATE_EXPIRED": "get a new one from headquarters (`forecourt enroll`); compare the clock",
+        "CERTIFICATE_EXPIRES": "nothing, if it is the station's own: it is renewed over the link; "
+        "else get a new one from headquarters in time",
+        "CERTIFICATE_MISSING": "the broker wants a certificate of this station: `forecourt enroll`",
+        "CERTIFICATE_REVOKED": "it was taken back: ask headquarters why, then `forecourt enroll`",
+        "CERTIFICATE_UNTRUSTED": "the broker does not know who signed our certificate: ask headquarters for "
+        "one of its authority",
+        "CERTIFICATE_UNWANTED": "the broker refuses our certificate; its log says why (dates, purpose, name)",
+        "CERTIFICATE_OTHER_AUTHORITY": "nothing, if the broker knows another authority for stations; "
+        "else ask headquarters for a certificate of that one",
         "CONNECTION_LOST": "the broker hung up: with certificates it then usually refuses ours; see its log",
         "PROTOCOL_ERROR": "check that an MQTT 5 broker listens there, and nothing else",
         "NO_CONNACK": "an open port is no broker: check that MQTT 5 is switched on there",
         "NO_PUBACK": "the broker takes connections and no messages: see its log and its disk",
-        "NOT_AUTHORIZED": "the broker's access list must let this station write its own topics",
+        "NO_SUBACK": "the broker takes connections and no subscriptions: see its log",
+        "NOT_AUTHORIZED": "the broker's access list must let this station write its own topics: "
+        "compare it with sync/samples/acl, and the certificate's name with station.id",
+        "SUBSCRIPTION_REFUSED": "the broker's access list must let this station read its own topics: "
+        "compare it with sync/samples/acl, and the certificate's name with station.id",
+        "QUOTA_EXCEEDED": "the broker is full: see its limits (queue, disk, licence); nothing is lost",
+        "SERVER_BUSY": "the broker is full: see its limits (connections, licence); nothing is lost",
+        "CONNECTION_RATE_EXCEEDED": "many stations came back at once: it goes by; nothing is lost",
+        "PUBLISH_REFUSED": "ask whoever runs the broker; its log names the client id and the reason",
         "CLIENT_IDENTIFIER_NOT_VALID": "let the broker also accept this client id; only doctor uses it",
         "STREAM_HALTED": "change nothing and tell headquarters: both ends hold different histories",
         "HQ_SILENT": "nothing is lost, rows wait here; look at the findings about the broker, "
-        "then ask headquarters whether its receiver runs",
+        "then ask headquarters whether its receiver runs, and whether the broker's access list lets it read "
+        "(mosquitto delivers nothing and says nothing where it does not)",
         "HQ_WAITING": "nothing is lost; it goes on when the agent runs",
     }
 )

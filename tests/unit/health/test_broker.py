@@ -13,9 +13,17 @@ from agent.health import broker as probe
 from agent.health.certificates import certificates
 from agent.health.findings import Finding, Level
 from agent.health.remedies import ASK_BROKER
+from sync.authority import found_authority, sign_request
+from sync.certificates import DAY_MS, make_key, make_request
 from sync.tls import BrokerAddress, TlsFiles
-from tests.integration.hq.scripted_broker import CONNACK, PUBACK, PUBLISH, Connection, ScriptedBroker
-from tests.integration.sync.certificates import Authority
+from tests.integration.hq.scripted_broker import (
+    CONNACK,
+    PUBACK,
+    PUBLISH,
+    SUBACK,
+    Connection,
+    ScriptedBroker,
+)
 
 NO_FILES = TlsFiles()
 Script = Callable[[Connection], None]
@@ -62,7 +70,7 @@ def _play(broker: ScriptedBroker, script: Script) -> None:
         script(Connection(wire))
 
 
-def _puback(code: int) -> tuple[Script, list[tuple[int, bytes]]]:
+def _puback(code: int, *subacks: int) -> tuple[Script, list[tuple[int, bytes]]]:
     heard: list[tuple[int, bytes]] = []
 
     def script(connection: Connection) -> None:
@@ -72,6 +80,9 @@ def _puback(code: int) -> tuple[Script, list[tuple[int, bytes]]]:
         heard.append((kind, rest))
         at = 2 + int.from_bytes(rest[:2])
         connection.write(PUBACK, rest[at : at + 2] + bytes([code]))
+        if subacks:
+            _, wish = connection.read()
+            connection.write(SUBACK, wish[:2] + b"\x00" + bytes(subacks))
         connection.read()
 
     return script, heard
@@ -79,23 +90,36 @@ def _puback(code: int) -> tuple[Script, list[tuple[int, bytes]]]:
 
 @pytest.mark.parametrize(("code", "words"), [(0x00, "took it, reason 0x00"), (0x10, "nobody reads it")])
 def test_a_broker_that_takes_the_message(code: int, words: str) -> None:
-    script, heard = _puback(code)
+    script, heard = _puback(code, 1, 1, 1)
     with _played(script) as broker:
         findings = _ask(_address(broker.url))
     assert {finding.level for finding in findings} == {Level.OK}
-    assert words in findings[-1].evidence
+    assert words in findings[-2].evidence
+    assert "lets us read" in findings[-1].evidence
     (_, connect), (kind, published) = heard
     assert b"forecourt-st-1-doctor" in connect, "the agent's own client id would throw the agent off"
     assert kind == PUBLISH
     assert b"fs/v1/st-1/metrics" in published
 
 
-def test_a_broker_whose_access_list_refuses_the_message() -> None:
-    script, _ = _puback(0x87)
+@pytest.mark.parametrize(
+    ("reason", "code"), [(0x87, "NOT_AUTHORIZED"), (0x97, "QUOTA_EXCEEDED"), (0x80, "PUBLISH_REFUSED")]
+)
+def test_a_broker_that_refuses_the_message(reason: int, code: str) -> None:
+    script, _ = _puback(reason)
     with _played(script) as broker:
         findings = _ask(_address(broker.url))
-    assert _said(findings)[-1] == "NOT_AUTHORIZED"
-    assert "0x87" in findings[-1].evidence
+    assert _said(findings)[-1] == code
+    assert f"0x{reason:02x}" in findings[-1].evidence
+
+
+def test_a_broker_whose_access_list_does_not_let_us_read() -> None:
+    script, _ = _puback(0, 1, 0x87, 1)
+    with _played(script) as broker:
+        findings = _ask(_address(broker.url))
+    assert _said(findings)[-1] == "SUBSCRIPTION_REFUSED"
+    assert "fs/v1/st-1/down/# 0x87" in findings[-1].evidence
+    assert "fs/v1/all" not in findings[-1].evidence
 
 
 def test_without_publish_nothing_is_sent() -> None:
@@ -130,7 +154,7 @@ def test_a_broker_that_refuses_the_connection(reason: int, code: str) -> None:
         findings = _ask(_address(broker.url))
     assert _said(findings)[-1] == code
     assert findings[-1].remedy
-    assert (findings[-1].remedy == ASK_BROKER) == (code in ("BANNED", "SERVER_BUSY"))
+    assert (findings[-1].remedy == ASK_BROKER) == (code == "BANNED")
 
 
 def test_an_open_port_is_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,38 +210,88 @@ def test_a_way_that_is_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _said(_ask(BrokerAddress("127.0.0.1", 8883, tls=True))) == ["", "CONNECT_TIMEOUT"]
 
 
+class Files:
+    """What a station has: an authority that began at `at_ms`, and a certificate of its."""
+
+    def __init__(self, folder: Path, at_ms: int) -> None:
+        self.root = found_authority("a test", at_ms)
+        self.ca = folder / "ca.pem"
+        self.ca.write_bytes(self.root.certificate)
+        self._folder = folder
+
+    def issue(self, station: str, at_ms: int, days: int = 365) -> TlsFiles:
+        key = make_key()
+        request = make_request(key, station)
+        assert isinstance(request, bytes)
+        chain = sign_request(self.root, request, lambda name: True, at_ms, days)
+        assert isinstance(chain, bytes)
+        cert, key_file = self._folder / f"{station}.pem", self._folder / f"{station}.key"
+        cert.write_bytes(chain)
+        key_file.write_bytes(key)
+        return TlsFiles(self.ca, cert, key_file)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path, _wall_ms() - 500 * DAY_MS)
+
+
+def _certificates(files: TlsFiles, wall_ms: int, *, sure: bool = True) -> list[str]:
+    return _said(certificates(files, "st-1", wall_ms, clock_is_sure=sure))
+
+
 @pytest.mark.parametrize(
-    ("days", "code"),
-    [(-1, "CERTIFICATE_EXPIRED"), (5, "CERTIFICATE_EXPIRES")],
+    ("station", "began_days_ago", "days", "sure", "code"),
+    [
+        ("st-1", 0, 365, True, ""),
+        ("st-1", 340, 365, True, "CERTIFICATE_EXPIRES"),
+        ("st-1", 370, 365, True, "CERTIFICATE_EXPIRED"),
+        ("st-1", -2, 365, True, "CERTIFICATE_NOT_YET_VALID"),
+        ("st-1", -2, 365, False, "CLOCK_BEHIND_CERTIFICATE"),
+        ("st-2", 0, 365, True, "CERTIFICATE_OTHER_STATION"),
+    ],
 )
-def test_our_own_certificate_by_its_dates(tmp_path: Path, days: int, code: str) -> None:
-    ca = Authority(tmp_path, "ca")
-    ours = ca.issue("station", days)
-    findings = certificates(TlsFiles(ca.cert, ours.cert, ours.key), _wall_ms())
-    assert _said(findings) == ["CERTIFICATE_EXPIRES", code]
-    assert str(ours.cert) in findings[1].name
+def test_our_own_certificate(
+    files: Files, station: str, began_days_ago: int, days: int, sure: bool, code: str
+) -> None:
+    now_ms = _wall_ms()
+    ours = files.issue(station, now_ms - began_days_ago * DAY_MS, days)
+    found = certificates(ours, "st-1", now_ms, clock_is_sure=sure)
+    assert _said(found) == ["", code]
+    assert str(ours.cert) in found[1].name
+    assert bool(found[1].remedy) == bool(code)
+    if code == "CERTIFICATE_EXPIRES":
+        assert "24 days left" in found[1].evidence
 
 
-def test_a_certificate_is_not_valid_before_its_day(tmp_path: Path) -> None:
-    ca = Authority(tmp_path, "ca")
-    long_ago_ms = _wall_ms() - 40 * 86_400_000
-    assert _said(certificates(TlsFiles(ca.cert), long_ago_ms)) == ["CERTIFICATE_NOT_YET"]
+def test_an_authority_by_its_dates(files: Files) -> None:
+    only = TlsFiles(files.ca)
+    began_ms = _wall_ms() - 500 * DAY_MS
+    assert _certificates(only, began_ms - DAY_MS) == ["CLOCK_BEHIND_CERTIFICATE"]
+    assert _certificates(only, began_ms + 3630 * DAY_MS) == ["AUTHORITY_EXPIRES"]
+    assert _certificates(only, began_ms + 3651 * DAY_MS) == ["AUTHORITY_EXPIRED"]
 
 
-def test_certificate_files_that_do_not_fit(tmp_path: Path) -> None:
-    ca = Authority(tmp_path, "ca")
-    ours, other = ca.issue("station"), ca.issue("other")
-    assert _said(certificates(TlsFiles(ca.cert, ours.cert, other.key), _wall_ms())) == [
+def test_a_certificate_of_another_authority_is_worth_a_word(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    ours, other = files.issue("st-1", _wall_ms()), Files(tmp_path / "other", _wall_ms() - DAY_MS)
+    mixed = TlsFiles(other.ca, ours.cert, ours.key)
+    assert _certificates(mixed, _wall_ms()) == ["", "", "CERTIFICATE_OTHER_AUTHORITY"]
+
+
+def test_certificate_files_that_do_not_fit(files: Files, tmp_path: Path) -> None:
+    ours, other = files.issue("st-1", _wall_ms()), files.issue("st-2", _wall_ms())
+    assert _certificates(TlsFiles(files.ca, ours.cert, other.key), _wall_ms()) == ["KEY_MISMATCH"]
+    assert _certificates(TlsFiles(files.ca, files.ca, tmp_path / "none"), _wall_ms()) == [
         "CERTIFICATE_UNREADABLE"
     ]
-    assert _said(certificates(TlsFiles(tmp_path / "none.pem"), _wall_ms())) == ["CA_UNREADABLE"]
-    assert _said(certificates(NO_FILES, _wall_ms())) == [""]
+    assert _certificates(TlsFiles(tmp_path / "none.pem"), _wall_ms()) == ["CA_UNREADABLE"]
+    assert _certificates(NO_FILES, _wall_ms()) == [""]
 
 
-def test_an_expired_certificate_ends_the_visit_before_the_handshake(tmp_path: Path) -> None:
-    ca = Authority(tmp_path, "ca")
-    ours = ca.issue("station", days=-1)
+def test_an_expired_certificate_ends_the_visit_before_the_handshake(files: Files) -> None:
+    ours = files.issue("st-1", _wall_ms() - 400 * DAY_MS)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = BrokerAddress("127.0.0.1", listener.getsockname()[1], tls=True)
-        findings = _ask(address, files=TlsFiles(ca.cert, ours.cert, ours.key))
-    assert _said(findings) == ["", "", "CERTIFICATE_EXPIRES", "CERTIFICATE_EXPIRED"]
+        findings = _ask(address, files=ours)
+    assert _said(findings) == ["", "", "", "CERTIFICATE_EXPIRED"]
