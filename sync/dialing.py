@@ -13,7 +13,7 @@ from tenacity import Retrying, retry_if_exception_type
 
 from sync.mqtt import Closed, Link, Opened, Outgoing, Subscribed
 from sync.refusal import Refusal
-from sync.tls import BrokerAddress, TlsFiles, client_context
+from sync.tls import BrokerAddress, Credentials, client_context
 from sync.waiting import Waiting
 
 _MAX_LEFTOVERS = 3
@@ -30,6 +30,25 @@ class LinkPace:
     keepalive_s: int = 20
 
 
+class Pauses:
+    """Full jitter below a cap that doubles with every failure, and is small again once HQ has answered."""
+
+    def __init__(self, pace: LinkPace, draw: Callable[[int], int]) -> None:
+        self._pace = pace
+        self._draw = draw
+        self._failures = 0
+
+    def next_ms(self) -> int:
+        cap = min(self._pace.backoff_ms << min(self._failures, 16), self._pace.backoff_max_ms)
+        return self._draw(cap + 1)
+
+    def failed(self) -> None:
+        self._failures += 1
+
+    def answered(self) -> None:
+        self._failures = 0
+
+
 class _NoBroker(Exception):
     """None of the list could be reached in this round."""
 
@@ -43,7 +62,7 @@ class Dialer:
     def __init__(
         self,
         brokers: Sequence[BrokerAddress],
-        tls: TlsFiles,
+        tls: Credentials,
         client_id: str,
         filters: Sequence[str],
         will: Callable[[], Outgoing],
@@ -60,17 +79,18 @@ class Dialer:
         self._will = will
         self._on_trouble = on_trouble
         self._waiting = waiting
-        self._rng = rng
         self._pace = pace
-        self._failures = 0
+        self._pauses = Pauses(pace, rng.randrange)
         self._leftovers: list[Link] = []
+        self.resumes_at: int | None = None
+        """Until when nothing is tried, on the monotonic clock; None while a broker is being tried."""
 
     def dial(self) -> tuple[Link, Opened] | None:
         """The next connection, however long it takes; None when stopped."""
         rounds = Retrying(
             retry=retry_if_exception_type(_NoBroker),
-            wait=lambda state: self._jitter_s(),
-            sleep=self._waiting.sleep,
+            wait=lambda state: self._pauses.next_ms() / 1_000,
+            sleep=self._rest,
             stop=lambda state: self._waiting.stopped,
             reraise=True,
         )
@@ -81,15 +101,16 @@ class Dialer:
 
     def pause(self) -> None:
         """Before dialling again after a link that had worked: all stations lost it at the same moment."""
-        self._waiting.sleep(self._jitter_s())
+        self._rest(self._pauses.next_ms() / 1_000)
 
     def answered(self) -> None:
-        """HQ spoke over the link: the pauses start small again."""
-        self._failures = 0
+        """HQ spoke over the link: the pauses start small again, and its certificate has proved itself."""
+        self._pauses.answered()
+        self._tls.answered()
 
     def led_nowhere(self) -> None:
         """The link ended without a word from HQ."""
-        self._failures += 1
+        self._pauses.failed()
 
     def put_away(self, link: Link) -> None:
         """Cut it. A network thread that does not end at once (a name lookup) is remembered, not awaited."""
@@ -105,13 +126,22 @@ class Dialer:
             if not isinstance(outcome, Closed):
                 return outcome
             self._on_trouble(outcome, address)
-        self._failures += 1
+        self._pauses.failed()
         raise _NoBroker
 
+    def _rest(self, seconds: float) -> None:
+        self.resumes_at = self._waiting.clock() + int(seconds * 1_000)
+        self._waiting.sleep(seconds)
+        self.resumes_at = None
+
     def _try(self, address: BrokerAddress) -> tuple[Link, Opened] | Closed:
-        context = client_context(self._tls) if address.tls else None
-        if isinstance(context, Refusal):
-            return Closed(context.reason, context.detail)
+        context = None
+        if address.tls:
+            files = self._tls.for_connection()
+            made = files if isinstance(files, Refusal) else client_context(files)
+            if isinstance(made, Refusal):
+                return Closed(made.reason, made.detail)
+            context = made
         self._leftovers = [link for link in self._leftovers if not link.ended]
         if len(self._leftovers) >= _MAX_LEFTOVERS:
             return Closed("NETWORK_THREADS_STUCK", f"{len(self._leftovers)} connections do not end")
@@ -142,7 +172,3 @@ class Dialer:
                     return Closed("SUBSCRIPTION_REFUSED", "the broker's access list does not let us read")
                 return opened
         return Closed("STOPPED")
-
-    def _jitter_s(self) -> float:
-        cap = min(self._pace.backoff_ms << min(self._failures, 16), self._pace.backoff_max_ms)
-        return self._rng.randrange(cap + 1) / 1_000

@@ -4,9 +4,11 @@
 what came too late. What the body says is its `kind`'s, and not looked at here.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,7 +32,7 @@ class Down(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    v: Annotated[int, Field(ge=1, le=1)] = 1
+    v: Literal[1] = 1
     station: StationName
     down_seq: DownSeq
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -52,7 +54,21 @@ def sign_down(down: Down, *keys: SigningKey) -> bytes:
     return document
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A verified item. `sha256` is of what was signed, whatever stands around it: one for all repetitions."""
+
+    down: Down
+    sha256: bytes
+
+
 def open_down(document: bytes, trusted: Iterable[PublicKey], threshold: int) -> Down | Refusal:
+    """The item, if `threshold` different keys signed it; reasons as of `open_item`."""
+    opened = open_item(document, trusted, threshold)
+    return opened if isinstance(opened, Refusal) else opened.down
+
+
+def open_item(document: bytes, trusted: Iterable[PublicKey], threshold: int) -> Opened | Refusal:
     """The item, if `threshold` different keys signed it.
 
     Reasons: DOWN_TOO_LARGE, DOWN_MALFORMED, and DOWN_TYPE and DOWN_UNTRUSTED of `open_document`.
@@ -63,7 +79,8 @@ def open_down(document: bytes, trusted: Iterable[PublicKey], threshold: int) -> 
     if isinstance(payload, Refusal):
         return Refusal(payload.reason.replace("DOCUMENT_", "DOWN_"), payload.detail, payload.remedy)
     try:
-        return Down.model_validate_json(payload)
+        down = Down.model_validate_json(payload)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         return Refusal("DOWN_MALFORMED", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    return Opened(down, hashlib.sha256(payload).digest())

@@ -1,6 +1,7 @@
 """One message of outbox rows, sealed: the bytes, the chain and the signature (decisions.md 6).
 
-Pure: no clock, chance, I/O or logging. The payload is zlib over these lines, joined by newlines:
+Pure: no clock, chance, I/O or logging. The payload is zlib, with the preset dictionary of `dictionary.py`,
+over these lines, joined by newlines:
 
     {"v":1,"station":"cn-0001","epoch":1,"stream":"ledger","first_seq":7,"count":2,"head_before":"…"}
     {"kind":"fuelling",…}          as stored, byte for byte
@@ -21,6 +22,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sync.chain import GENESIS, leaf, next_head
+from sync.dictionary import DICTIONARY
 from sync.outbox import STREAMS
 from sync.refusal import Refusal
 from sync.topics import STATION_PATTERN
@@ -84,6 +86,10 @@ class Envelope:
     def last_seq(self) -> int:
         return self.header.first_seq + self.header.count - 1
 
+    @property
+    def head_before(self) -> bytes:
+        return decode_head(self.header.head_before)
+
 
 def encode_head(head: bytes) -> str:
     """32 bytes as base64url without padding, the form they have in JSON."""
@@ -103,7 +109,8 @@ def seal(header: Header, bodies: Sequence[bytes], sign: Callable[[bytes], bytes]
     assert header.stream in STREAMS
     signed = b"\n".join((header.model_dump_json().encode(), *bodies)) + b"\n"
     assert len(signed) + _SIGNATURE_LENGTH <= MAX_INFLATED_BYTES
-    return zlib.compress(signed + base64.b64encode(sign(_CONTEXT + signed)), 9)
+    deflater = zlib.compressobj(9, memLevel=9, strategy=zlib.Z_FILTERED, zdict=DICTIONARY)
+    return deflater.compress(signed + base64.b64encode(sign(_CONTEXT + signed))) + deflater.flush()
 
 
 def open_(
@@ -147,7 +154,7 @@ def _inflate(payload: bytes, max_bytes: int) -> bytes | Refusal:
     """A few bytes of zlib can stand for gigabytes: stop at the bound, never after it."""
     if len(payload) > max_bytes:
         return Refusal("TOO_LARGE", f"{len(payload)} bytes compressed")
-    inflater = zlib.decompressobj()
+    inflater = zlib.decompressobj(zdict=DICTIONARY)
     try:
         text = inflater.decompress(payload, max_bytes)
     except zlib.error as error:

@@ -28,6 +28,18 @@ class OutboxRow:
     at_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in one stream. `size_bytes`: of the bodies, told from the first rows where there are many.
+
+    `oldest_at_ms`: wall time at which the first of them was written, None if nothing waits.
+    """
+
+    items: int
+    size_bytes: int
+    oldest_at_ms: int | None
+
+
 class Outbox(Protocol):
     def epoch(self) -> int:
         """The incarnation of this database: 1 at first, raised by a restore."""
@@ -49,6 +61,12 @@ class Outbox(Protocol):
 
     def rows(self, stream: str, after_seq: int, limit: int) -> list[OutboxRow]:
         """At most `limit` kept rows with seq > after_seq, in order."""
+
+    def first_resendable(self, stream: str) -> int:
+        """From where on rows are kept together with the head before them; 0 if there are none."""
+
+    def backlog(self, stream: str) -> Backlog:
+        """What HQ has not acknowledged. Quick, however much it is."""
 
     def oldest_unacknowledged_at_ms(self) -> int | None:
         """Wall time of the oldest row that HQ has not acknowledged; None if it has them all."""

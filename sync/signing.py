@@ -6,7 +6,8 @@ signatures, and a key's id is derived from the key, so one key cannot count unde
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -17,6 +18,8 @@ from sync.refusal import Refusal
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
 
+CONTENT_TYPE = "application/vnd.dsse+json"
+"""Of a message that is a DSSE envelope, whatever is in it."""
 BUNDLE_TYPE = "application/vnd.forecourt.bundle+toml"
 MEMBERS_TYPE = "application/vnd.forecourt.members+json"
 ROLLOUT_TYPE = "application/vnd.forecourt.rollout+json"
@@ -40,6 +43,14 @@ def sign_document(payload_type: str, payload: bytes, *keys: SigningKey) -> bytes
     return json.dumps(envelope.to_dict(), separators=(",", ":")).encode()
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What was signed: the exact bytes, and as what."""
+
+    payload_type: str
+    payload: bytes
+
+
 def open_document(
     document: bytes, payload_type: str, trusted: Iterable[PublicKey], threshold: int = 1
 ) -> bytes | Refusal:
@@ -47,6 +58,14 @@ def open_document(
 
     Reasons: DOCUMENT_TOO_LARGE, DOCUMENT_MALFORMED, DOCUMENT_TYPE, DOCUMENT_UNTRUSTED.
     """
+    opened = open_one_of(document, (payload_type,), trusted, threshold)
+    return opened if isinstance(opened, Refusal) else opened.payload
+
+
+def open_one_of(
+    document: bytes, payload_types: Collection[str], trusted: Iterable[PublicKey], threshold: int = 1
+) -> Signed | Refusal:
+    """The payload and which of these types it was signed as; reasons as of `open_document`."""
     from securesystemslib.dsse import Envelope
     from securesystemslib.exceptions import FormatError, VerificationError
 
@@ -57,10 +76,9 @@ def open_document(
         envelope = Envelope.from_dict(json.loads(document))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, FormatError) as error:
         return Refusal("DOCUMENT_MALFORMED", f"not a DSSE envelope: {type(error).__name__}", _ASK_HQ)
-    if envelope.payload_type != payload_type:
-        return Refusal(
-            "DOCUMENT_TYPE", f"it is {str(envelope.payload_type)[:80]!r}, not {payload_type!r}", _ASK_HQ
-        )
+    if envelope.payload_type not in payload_types:
+        seen, known = str(envelope.payload_type)[:80], ", ".join(payload_types)
+        return Refusal("DOCUMENT_TYPE", f"it is {seen!r}, not {known}", _ASK_HQ)
     keys = {key.key_id: _library_key(key) for key in trusted}
     if len(keys) < threshold:
         return Refusal(
@@ -72,7 +90,7 @@ def open_document(
         envelope.verify(list(keys.values()), threshold)
     except VerificationError as error:
         return Refusal("DOCUMENT_UNTRUSTED", str(error), "compare hq.public_keys with HQ's signing keys")
-    return bytes(envelope.payload)
+    return Signed(envelope.payload_type, bytes(envelope.payload))
 
 
 _ASK_HQ = "ask HQ for the file again"

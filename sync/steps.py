@@ -16,6 +16,17 @@ class Phase(StrEnum):
     """HQ answered: rows flow."""
 
 
+class Breaker(StrEnum):
+    """The road to HQ as a circuit breaker; it follows from what the courier and the dialer do anyway."""
+
+    CLOSED = "closed"
+    """HQ answers: everything goes through."""
+    HALF_OPEN = "half-open"
+    """One probe is on its way: a connection is being made, or HQ was asked `hello`."""
+    OPEN = "open"
+    """Nothing is tried until the pause ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """The courier's patience.
@@ -23,7 +34,7 @@ class Pace:
     `puback_ms`: a broker that confirms nothing for so long is not there (half-open link); 1.5 times the
     keepalive. `silence_ms`: HQ is asked again; doubled per fruitless round up to `ask_max_ms`. `quiet_ms`:
     HQ is asked although nothing waits, so that its age is known. `give_up_ms`: after so long without a
-    word of HQ another connection is tried.
+    word of HQ another connection is tried. `metrics_every_ms`: 0 sends none.
     """
 
     window: int = 20
@@ -32,9 +43,10 @@ class Pace:
     puback_ms: int = 30_000
     silence_ms: int = 10_000
     ask_again_ms: int = 1_000
-    ask_max_ms: int = 60_000
-    quiet_ms: int = 60_000
+    ask_max_ms: int = 90_000
+    quiet_ms: int = 30_000
     give_up_ms: int = 600_000
+    metrics_every_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,11 @@ class SendState:
 class SendHello:
     ref: int
     nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendMetrics:
+    """Publish the station's figures with QoS 0: nobody answers, nobody sends them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +94,23 @@ class Leave:
     reason: str
 
 
-Step = SendState | SendHello | Fetch | Leave
+Step = SendState | SendHello | SendMetrics | Fetch | Leave
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`heard_at_ms` is when HQ's last verified word came; `halted` says which streams stopped and why."""
+    """`heard_at_ms` is when HQ's last verified word came; `halted` says which streams stopped and why.
+
+    `answered_at_ms` is when it last answered a question of ours: only that proves that its word is new.
+
+    `repeating`: items that are to go again because HQ asked for them, by stream.
+    """
 
     phase: Phase
     since_ms: int
     heard_at_ms: int | None
+    answered_at_ms: int | None
     outstanding: int
     refused: Mapping[str, int]
     halted: Mapping[str, str]
+    repeating: Mapping[str, int]

@@ -56,6 +56,11 @@ def down_items(station: str) -> str:
     return f"{ROOT}/{station}/down/items"
 
 
+def down_keys(station: str) -> str:
+    """Lists of HQ's keys, each vouched for by the one before it."""
+    return f"{ROOT}/{station}/down/keys"
+
+
 def bundle(programme: str) -> str:
     return f"{ROOT}/{EVERYONE}/bundle/{programme}"
 

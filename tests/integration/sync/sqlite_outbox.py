@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from sync.envelope import GENESIS, next_head
-from sync.outbox import STREAMS, OutboxRow
+from sync.outbox import STREAMS, Backlog, OutboxRow
 
 _SCHEMA = """
 CREATE TABLE station (epoch INTEGER NOT NULL) STRICT;
@@ -81,6 +81,13 @@ class SqliteOutbox:
     def rows(self, stream: str, after_seq: int, limit: int) -> list[OutboxRow]:
         query = "SELECT seq, body, 0 FROM outbox WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?"
         return [OutboxRow(*row) for row in self._reader.execute(query, (stream, after_seq, limit))]
+
+    def first_resendable(self, stream: str) -> int:
+        return 1 if self.rows(stream, 0, 1) else 0
+
+    def backlog(self, stream: str) -> Backlog:
+        waiting = self.rows(stream, self.watermark(stream), 1_000_000)
+        return Backlog(len(waiting), sum(len(row.body) for row in waiting), 0 if waiting else None)
 
     def oldest_unacknowledged_at_ms(self) -> int | None:
         return 0 if any(self.watermark(s) < self.last_seq(s) for s in STREAMS) else None

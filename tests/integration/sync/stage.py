@@ -9,12 +9,13 @@ from random import Random
 from typing import Protocol
 
 from sync import topics, wire
-from sync.connection import CourierLoop, LinkPace, Pace, Vitals
+from sync.connection import CourierLoop, FiguresNow, LinkPace, Pace, Taken, Vitals
 from sync.envelope import decode_head
 from sync.keys import SigningKey
 from sync.mqtt import Arrived, Closed, Link, Opened, Outgoing
 from sync.outbox import STREAMS, Outbox
-from sync.tls import BrokerAddress, TlsFiles, parse_broker
+from sync.refusal import Refusal
+from sync.tls import BrokerAddress, TlsFiles, client_context, parse_broker
 from tests.simulation.sync.storm import STATION, SimulatedHq
 
 QUICK_LINK = LinkPace(connect_ms=1_000, backoff_ms=50, backoff_max_ms=400, keepalive_s=2)
@@ -44,14 +45,22 @@ def address_of(url: str) -> BrokerAddress:
 
 
 class HqThread:
-    """Reconnects as fast as it can, answers hello and batches. `mute` makes it silent."""
+    """Reconnects as fast as it can, answers hello and batches. `mute` makes it silent.
 
-    def __init__(self, url: str, station_key: SigningKey) -> None:
-        self.hq = SimulatedHq(SigningKey.generate(), station_key)
+    `hq`: one that listens on another broker, too.
+    """
+
+    _one_at_a_time = threading.Lock()
+
+    def __init__(
+        self, url: str, station_key: SigningKey, tls: TlsFiles | None = None, hq: SimulatedHq | None = None
+    ) -> None:
+        self.hq = hq or SimulatedHq(SigningKey.generate(), station_key)
         self.states: list[bytes] = []
         self.connections = 0
         self.mute = False
         self._address = address_of(url)
+        self._tls = tls
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -66,7 +75,9 @@ class HqThread:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            link = Link(self._address, None, "hq-1", 10)
+            context = client_context(self._tls) if self._tls else None
+            assert not isinstance(context, Refusal)
+            link = Link(self._address, context, "hq-1", 10)
             link.open()
             while not self._stop.is_set():
                 event = link.next_event(0.05)
@@ -76,7 +87,8 @@ class HqThread:
                     self.connections += 1
                     link.subscribe(topics.HQ_UP, topics.HQ_RPC, topics.HQ_STATE)
                 if isinstance(event, Arrived):
-                    self._take(link, event)
+                    with self._one_at_a_time:
+                        self._take(link, event)
                     link.accept(event)
             link.close(with_will=False)
             self._stop.wait(0.02)
@@ -109,7 +121,16 @@ class Station:
     """A courier loop in its thread over an outbox of the test."""
 
     def __init__(
-        self, urls: list[str], key: SigningKey, hq_key: SigningKey, outbox: TillsOutbox, tls: TlsFiles
+        self,
+        urls: list[str],
+        key: SigningKey,
+        hq_key: SigningKey,
+        outbox: TillsOutbox,
+        tls: TlsFiles,
+        pace: Pace = QUICK,
+        link_pace: LinkPace = QUICK_LINK,
+        figures: Callable[[], FiguresNow | None] | None = None,
+        budget_bytes_per_s: int = 0,
     ) -> None:
         self.outbox = outbox
         self.acks: list[wire.Ack] = []
@@ -119,7 +140,7 @@ class Station:
             station=STATION,
             outbox=outbox,
             key=key,
-            hq_keys=[hq_key.public],
+            hq_keys=lambda: [hq_key.public],
             brokers=[address_of(url) for url in urls],
             tls=tls,
             rng=Random(7),
@@ -127,13 +148,19 @@ class Station:
             wall_ms=wall_ms,
             vitals=lambda: Vitals(agent_version="0.1.0", clock_quality="SYNCED"),
             submit_ack=self._store,
-            on_down=lambda topic, payload: self.down.append((topic, payload)),
+            on_down=self._take_down,
             stop=self.stop,
-            pace=QUICK,
-            link_pace=QUICK_LINK,
+            pace=pace,
+            link_pace=link_pace,
+            figures=figures,
+            budget_bytes_per_s=budget_bytes_per_s,
         )
         self.most_ms_between_ticks = 0
         self._thread = threading.Thread(target=self.loop.run)
+
+    def _take_down(self, topic: str, payload: bytes) -> Taken:
+        self.down.append((topic, payload))
+        return Taken()
 
     def _store(self, ack: wire.Ack) -> None:
         self.acks.append(ack)
@@ -162,10 +189,15 @@ class Station:
 
 
 class Cable:
-    """A TCP proxy that can go black: sockets stay open, nothing passes (a modem that lost its bearer)."""
+    """A TCP proxy that can go black: sockets stay open, nothing passes (a modem that lost its bearer).
 
-    def __init__(self, port: int) -> None:
+    `up_bytes_per_s`: what it carries towards the broker, 0 for anything; `up_bytes` is what it has carried.
+    """
+
+    def __init__(self, port: int, up_bytes_per_s: int = 0) -> None:
         self._target = port
+        self._up_bytes_per_s = up_bytes_per_s
+        self.up_bytes = 0
         self._server = socket.create_server(("127.0.0.1", 0))
         self._server.settimeout(0.05)
         self.port = self._server.getsockname()[1]
@@ -193,18 +225,21 @@ class Cable:
                 except OSError:
                     near.close()
                     continue
-                for one, other in ((near, far), (far, near)):
-                    thread = threading.Thread(target=self._carry, args=(one, other))
+                for one, other, rate in ((near, far, self._up_bytes_per_s), (far, near, 0)):
+                    thread = threading.Thread(target=self._carry, args=(one, other, rate))
                     thread.start()
                     self._threads.append(thread)
 
-    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+    def _carry(self, one: socket.socket, other: socket.socket, bytes_per_s: int) -> None:
         one.settimeout(0.05)
         while not self._stop.is_set():
             try:
-                data = one.recv(4096)
+                data = one.recv(min(4096, bytes_per_s // 10 or 4096))
                 if not data:
                     break
+                if bytes_per_s:
+                    self.up_bytes += len(data)
+                    self._stop.wait(len(data) / bytes_per_s)
                 while self.black and not self._stop.is_set():
                     self._stop.wait(0.02)  # also what was read just as it went black
                 other.sendall(data)

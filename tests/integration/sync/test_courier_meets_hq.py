@@ -58,7 +58,7 @@ def test_hq_and_broker_killed_while_the_station_sells(broker: Broker, tmp_path: 
         selling.set()
         worker.stop()
     held = store.bodies(STATION, "fuelling")
-    marks = store.marks(STATION, 1)
+    marks = store.chains(STATION).marks(1)
     store.close()
     assert list(held) == outbox.bodies[LEDGER]
     assert len(held) > 500

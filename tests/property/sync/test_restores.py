@@ -126,7 +126,7 @@ def test_each_fact_and_award_counts_once_over_all_restores(
     assert report.items("award") == len(awards)
     assert report.minor("award") == sum(10 * int(one[1:]) for one in awards)
     assert report.verdicts("mismatch") == report.verdicts("malformed") == 0
-    assert hq.store.mismatched(station.name, forecourt.station.epoch) == 0
+    assert hq.store.chains(station.name).mismatched(forecourt.station.epoch) == 0
     mine = {json.loads(body)["id"] for body in forecourt.station.bodies}
     at_hq = [
         json.loads(b)["id"] for kind in ("fuelling", "award") for b in hq.store.bodies(station.name, kind)

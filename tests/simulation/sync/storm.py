@@ -5,6 +5,7 @@ from collections.abc import Callable
 from random import Random
 
 from sync import wire
+from sync.budget import MESSAGE_BYTES, Budget
 from sync.courier import Courier
 from sync.envelope import GENESIS, Envelope, Header, decode_head, encode_head, next_head, open_, seal
 from sync.keys import SigningKey
@@ -27,12 +28,16 @@ class SimulatedHq:
         self.batches: list[str] = []
         self.duplicates = 0
         self.gaps = 0
+        self.again: set[tuple[str, int]] = set()
+        self.sizes: list[int] = []
+        self.came_at: dict[tuple[str, int], int] = {}
 
     def take_batch(self, payload: bytes, now: int) -> bytes:
         envelope = open_(payload, lambda station: self._verify)
         assert isinstance(envelope, Envelope)
         stream, first = envelope.header.stream, envelope.header.first_seq
         self.batches.append(stream)
+        self.sizes.append(len(payload))
         held = len(self.rows[stream])
         if first > held + 1:
             self.gaps += 1
@@ -40,8 +45,12 @@ class SimulatedHq:
             assert decode_head(envelope.header.head_before) == self.heads[stream][first - 1]
             fresh = envelope.bodies[held + 1 - first :]
             self.duplicates += len(envelope.bodies) - len(fresh)
+            self.again.update(
+                (stream, seq) for seq in range(first, min(held, first + len(envelope.bodies) - 1) + 1)
+            )
             for body in fresh:
                 self.rows[stream].append(body)
+                self.came_at[stream, len(self.rows[stream])] = now
                 self.heads[stream].append(next_head(self.heads[stream][-1], body))
         return self.ack(stream, now)
 
@@ -76,9 +85,21 @@ class SimulatedHq:
 
 
 class Storm:
-    """`faults` is the chance in percent of each kind of fault; `calm()` ends them all."""
+    """`faults` is the chance in percent of each kind of fault; `calm()` ends them all.
 
-    def __init__(self, seed: int, faults: int, pace: Pace, receive_maximum: int) -> None:
+    `road_bytes_per_s`: what the road carries upward, 0 for anything; `budget_bytes_per_s`: what may be sent.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        faults: int,
+        pace: Pace,
+        receive_maximum: int,
+        *,
+        road_bytes_per_s: int = 0,
+        budget_bytes_per_s: int = 0,
+    ) -> None:
         self.rng = Random(seed)
         self.faults = faults
         self.pace = pace
@@ -93,6 +114,10 @@ class Storm:
         self.generation = 0
         self.most_outstanding = 0
         self.deaths = 0
+        self.wishes = 0
+        self._road_bytes_per_s = road_bytes_per_s
+        self._budget_bytes_per_s = budget_bytes_per_s
+        self._road_free_at = 0
         self.refused: dict[str, int] = {}
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
@@ -121,11 +146,18 @@ class Storm:
 
     def _new_courier(self) -> Courier:
         marks = dict(self.outbox.watermarks)
-        return Courier(STATION, 1, marks, self.pace, self.rng.randrange, self.now)
+        budget = Budget(self._budget_bytes_per_s, self.now) if self._budget_bytes_per_s else None
+        return Courier(STATION, 1, marks, self.pace, self.rng.randrange, self.now, budget)
 
     def sell(self, stream: str) -> None:
         seq = self.outbox.last_seq(stream) + 1
         self.outbox.put(stream, b'{"kind":"fuelling","n":%d,"x":%d}' % (seq, self.rng.getrandbits(30)))
+
+    def wish(self, stream: str, from_seq: int) -> None:
+        """HQ wants rows again."""
+        self.wishes += 1
+        refused = self.courier.resend(stream, from_seq, self.outbox.head_at(stream, from_seq - 1))
+        assert refused is None
 
     def die(self) -> None:
         """SIGKILL: the courier's memory is gone, the database is not."""
@@ -167,7 +199,7 @@ class Storm:
                 case SendHello(ref=ref, nonce=nonce):
                     ask = wire.HelloAsk(station=STATION, epoch=1, nonce=nonce, agent_version="0", streams=())
                     payload = wire.sign_hello_ask(ask, self.key.sign)
-                    self._publish(ref, lambda payload=payload: self._hq_hello(payload))
+                    self._publish(ref, lambda payload=payload: self._hq_hello(payload), len(payload))
                 case Fetch():
                     self._send(step)
             self.most_outstanding = max(self.most_outstanding, self.courier.snapshot().outstanding)
@@ -193,13 +225,15 @@ class Storm:
             }
         )
         payload = seal(header, batch.bodies, self.key.sign)
-        self._publish(batch.ref, lambda: self._hq_batch(payload))
+        self._publish(batch.ref, lambda: self._hq_batch(payload), len(payload))
 
     # ---- the road
 
-    def _publish(self, ref: int, deliver: Callable[[], None]) -> None:
+    def _publish(self, ref: int, deliver: Callable[[], None], size_bytes: int = 0) -> None:
+        self.courier.spent(size_bytes, self.now)
         if self.link_black:
             return
+        queued = self._queued(size_bytes)
         generation = self.generation
         code = 0
         if self._chance(4):
@@ -207,10 +241,18 @@ class Storm:
         elif not self.hq_up:
             code = 0x10
         elif not self._chance():
-            self.after(self._delay(), deliver)
+            self.after(queued + self._delay(), deliver)
             if self._chance():
-                self.after(self.rng.randrange(1, 4_000), deliver)
-        self.after(self.rng.randrange(1, 200), lambda: self._puback(generation, ref, code))
+                self.after(queued + self.rng.randrange(1, 4_000), deliver)
+        self.after(queued + self.rng.randrange(1, 200), lambda: self._puback(generation, ref, code))
+
+    def _queued(self, size_bytes: int) -> int:
+        """How long the message waits and travels behind those before it."""
+        if not self._road_bytes_per_s:
+            return 0
+        travels = (size_bytes + MESSAGE_BYTES) * 1_000 // self._road_bytes_per_s
+        self._road_free_at = max(self.now, self._road_free_at) + travels
+        return self._road_free_at - self.now
 
     def _delay(self) -> int:
         """Without faults messages keep their order, as they do on one topic of one connection."""
@@ -266,7 +308,7 @@ class Storm:
 
     def trouble(self) -> None:
         """One of the things that happen on a forecourt."""
-        match self.rng.randrange(6):
+        match self.rng.randrange(7):
             case 0:
                 self.lose_link()
             case 1:
@@ -294,6 +336,10 @@ class Storm:
                     [{"station": "cn-0002"}, {"epoch": 2}, {"seq": self.outbox.last_seq("urgent") + 7}]
                 )
                 self._take_ack(self.hq.ack("urgent", self.now, **foreign))
+            case 6:
+                stream = self.rng.choice(STREAMS)
+                if acked := self.outbox.watermarks[stream]:
+                    self.wish(stream, self.rng.randrange(acked) + 1)
 
     def hq_back(self) -> None:
         self.hq_up = True

@@ -36,6 +36,7 @@ def test_all_rows_reach_hq_in_order_through_a_storm(seed: int) -> None:
     storm = _weathered(seed)
     assert storm.drained
     assert storm.hq.rows == storm.outbox.bodies
+    assert storm.courier.snapshot().repeating == {}
     assert storm.most_outstanding <= min(_PACE.window, storm.receive_maximum)
 
 
@@ -45,6 +46,7 @@ def test_the_storms_were_storms() -> None:
     assert sum(storm.hq.duplicates for storm in storms) > 500
     assert sum(storm.hq.gaps for storm in storms) > 50
     assert sum(storm.deaths for storm in storms) > 50
+    assert sum(storm.wishes for storm in storms) > 50
     assert set().union(*(storm.refused for storm in storms)) >= {
         "NO_SUBSCRIBER",
         "NOT_AUTHORIZED",
@@ -89,6 +91,23 @@ def test_hq_restored_from_a_backup_gets_its_lost_rows_again() -> None:
     storm.run_until(storm.now + 2 * _PACE.quiet_ms)
     assert storm.hq.rows == storm.outbox.bodies
     assert storm.courier.snapshot().refused["HQ_WENT_BACK"] == 1
+
+
+def test_rows_that_hq_wants_again_come_again_over_a_road_that_breaks_three_times() -> None:
+    storm = Storm(4, faults=0, pace=_PACE, receive_maximum=20)
+    storm.outbox.put_many(LEDGER, 900)
+    storm.run_until(120_000)
+    assert storm.drained
+    assert storm.hq.duplicates == 0
+    storm.wish(LEDGER, 101)
+    for wait_ms in (1_000, 7_000, 14_000):
+        storm.after(wait_ms, storm.lose_link)
+    storm.after(5_000, lambda: storm.sell(LEDGER))
+    storm.run_until(storm.now + 120_000)
+    assert storm.drained
+    assert {seq for _, seq in storm.hq.again} == set(range(101, 901))
+    assert 800 <= storm.hq.duplicates < 1_000, "a break repeats what was out, not everything"
+    assert storm.courier.snapshot().repeating == {}
 
 
 def test_hq_that_lost_rows_which_are_no_longer_kept_halts_that_stream_only() -> None:

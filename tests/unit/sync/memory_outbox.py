@@ -1,7 +1,7 @@
 """An outbox in memory, for tests: rows, heads and watermarks as a database would keep them."""
 
 from sync.envelope import GENESIS, next_head
-from sync.outbox import STREAMS, OutboxRow
+from sync.outbox import STREAMS, Backlog, OutboxRow
 
 
 class MemoryOutbox:
@@ -56,6 +56,14 @@ class MemoryOutbox:
         first = max(after_seq + 1, self.kept_from[stream])
         chosen = self.bodies[stream][first - 1 : first - 1 + limit]
         return [OutboxRow(first + i, body, 0) for i, body in enumerate(chosen)]
+
+    def first_resendable(self, stream: str) -> int:
+        """Here the head before the first kept row is kept, too."""
+        return self.kept_from[stream] if self.kept_from[stream] <= self.last_seq(stream) else 0
+
+    def backlog(self, stream: str) -> Backlog:
+        waiting = self.bodies[stream][self.watermarks[stream] :]
+        return Backlog(len(waiting), sum(map(len, waiting)), 0 if waiting else None)
 
     def oldest_unacknowledged_at_ms(self) -> int | None:
         return 0 if any(self.watermarks[s] < self.last_seq(s) for s in STREAMS) else None

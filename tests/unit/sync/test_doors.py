@@ -1,6 +1,7 @@
 """Unit: topics, broker addresses, keys, signed documents: what is taken, what is refused, by which code?"""
 
 import json
+import ssl
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,17 @@ def test_tls_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     assert isinstance(refused, Refusal)
     assert str(missing) in refused.detail
     assert _reason(client_context(TlsFiles(cert=missing, key=missing))) == "CERTIFICATE_UNREADABLE"
+
+
+def test_a_key_that_only_the_service_may_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", forbidden)
+    refused = client_context(TlsFiles(cert=tmp_path / "tls.pem"))
+    assert isinstance(refused, Refusal)
+    assert refused.reason == "CERTIFICATE_FORBIDDEN"
+    assert "sudo" in refused.remedy
 
 
 # ---- keys

@@ -4,9 +4,12 @@ import base64
 import hashlib
 import json
 import zlib
+from pathlib import Path
 
 import pytest
 
+import sync
+from sync.dictionary import DICTIONARY
 from sync.envelope import (
     GENESIS,
     MAX_INFLATED_BYTES,
@@ -33,6 +36,10 @@ def _open(payload: bytes, **options: int) -> Envelope | Refusal:
     return open_(payload, lambda s: KEY.public.verify if s == "cn-0001" else None, **options)
 
 
+def _inflated(payload: bytes) -> bytes:
+    return zlib.decompressobj(zdict=DICTIONARY).decompress(payload)
+
+
 def _resigned(lines: list[bytes], key: SigningKey = KEY) -> bytes:
     signed = b"\n".join(lines) + b"\n"
     return zlib.compress(signed + base64.b64encode(key.sign(b"forecourt/envelope/1\n" + signed)))
@@ -46,7 +53,7 @@ def _reason(payload: bytes, **options: int) -> str:
 
 def test_the_bytes_are_as_written_down() -> None:
     """Built here by hand, as an integrator in another language would."""
-    lines = zlib.decompress(seal(HEADER, BODIES, KEY.sign)).split(b"\n")
+    lines = _inflated(seal(HEADER, BODIES, KEY.sign)).split(b"\n")
     assert json.loads(lines[0]) == {
         "v": 1,
         "station": "cn-0001",
@@ -60,6 +67,35 @@ def test_the_bytes_are_as_written_down() -> None:
     signed = b"forecourt/envelope/1\n" + b"\n".join(lines[:3]) + b"\n"
     assert KEY.public.verify(signed, base64.b64decode(lines[3]))
     assert len(lines) == 4
+
+
+def test_the_stream_names_its_dictionary_whose_bytes_never_change() -> None:
+    """RFC 1950, 2.2: the flag FDICT, and behind the header of two bytes the Adler-32 of the dictionary."""
+    payload = seal(HEADER, BODIES, KEY.sign)
+    assert payload[1] & 0x20
+    assert payload[2:6].hex() == "2949c201"
+    assert (Path(sync.__file__).parent / "dictionary-1.txt").read_bytes() == DICTIONARY
+    assert len(DICTIONARY) <= 32_768, "what lies farther back cannot be pointed to"
+
+
+def test_without_a_dictionary_it_is_the_same_envelope() -> None:
+    assert _open(zlib.compress(_inflated(seal(HEADER, BODIES, KEY.sign)))) == _open(
+        seal(HEADER, BODIES, KEY.sign)
+    )
+
+
+@pytest.mark.parametrize("dictionary", [DICTIONARY[:-1], b"another one", DICTIONARY + b"\n"])
+def test_an_unknown_dictionary_is_not_taken(dictionary: bytes) -> None:
+    deflater = zlib.compressobj(zdict=dictionary)
+    text = _inflated(seal(HEADER, BODIES, KEY.sign))
+    assert _reason(deflater.compress(text) + deflater.flush()) == "NOT_ZLIB"
+
+
+def test_a_dictionary_does_not_lift_the_bound() -> None:
+    deflater = zlib.compressobj(zdict=DICTIONARY)
+    bomb = deflater.compress(DICTIONARY * 10_000) + deflater.flush()
+    assert len(bomb) < 200_000
+    assert _reason(bomb) == "TOO_LARGE"
 
 
 def test_chain_is_the_published_formula() -> None:
@@ -88,7 +124,7 @@ def test_large_payload_is_refused_before_it_is_inflated() -> None:
 
 def test_exactly_the_bound_is_taken_and_one_byte_less_is_not() -> None:
     payload = seal(HEADER, BODIES, KEY.sign)
-    size = len(zlib.decompress(payload))
+    size = len(_inflated(payload))
     assert isinstance(_open(payload, max_bytes=size), Envelope)
     assert _reason(payload, max_bytes=size - 1) == "TOO_LARGE"
 
@@ -144,7 +180,7 @@ def test_signature_of_another_context_does_not_open_it() -> None:
 
 def test_signature_has_one_spelling_only() -> None:
     """The last letter before the padding has four bits that decode to nothing: they must be zero."""
-    text = zlib.decompress(seal(HEADER, BODIES, KEY.sign))
+    text = _inflated(seal(HEADER, BODIES, KEY.sign))
     alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     other = alphabet[alphabet.index(text[-3]) ^ 1]
     changed = text[:-3] + bytes([other]) + b"=="

@@ -1,11 +1,11 @@
-"""Unit: do ack, hello and state open only as what they were signed as, and only inside the contract?"""
+"""Unit: do signed lines open only as what they were signed as, and only inside the contract?"""
 
 import base64
 import json
 
 import pytest
 
-from sync import wire
+from sync import questions, signed_line, wire
 from sync.envelope import GENESIS, encode_head
 from sync.keys import SigningKey
 from sync.refusal import Refusal
@@ -33,6 +33,16 @@ STATE = wire.State(
     station="cn-0001", epoch=1, online=True, since_ms=1, agent_version="0.1.0", clock_quality="SYNCED"
 )
 
+MAY = questions.AuthoriseAsk(
+    station="cn-0001", nonce="0" * 32, redemption="r-17", member="m-1", minor=1000, at_ms=1
+)
+ALLOWED = questions.AuthoriseReply(
+    station="cn-0001", nonce="0" * 32, redemption="r-17", balance_minor=5000, as_of_ms=2
+)
+CREDENTIAL = "k1:" + "A" * 22
+WHO = questions.LookupAsk(station="cn-0001", nonce="0" * 32, credential=CREDENTIAL, at_ms=1)
+NOBODY = questions.LookupReply(station="cn-0001", nonce="0" * 32, code="MEMBER_UNKNOWN", as_of_ms=2)
+
 
 def test_each_kind_opens_as_itself() -> None:
     trusted = [SigningKey(bytes(32)).public.verify, HQ.public.verify]
@@ -41,6 +51,29 @@ def test_each_kind_opens_as_itself() -> None:
     known = {"cn-0001": STATION.public.verify}.get
     assert wire.open_hello_ask(wire.sign_hello_ask(ASK, STATION.sign), known) == ASK
     assert wire.open_state(wire.sign_state(STATE, STATION.sign), known) == STATE
+    asked, answered = (
+        questions.sign_authorise_ask(MAY, STATION.sign),
+        questions.sign_authorise_reply(ALLOWED, HQ.sign),
+    )
+    assert questions.open_authorise_ask(asked, known) == MAY
+    assert questions.open_authorise_reply(answered, trusted) == ALLOWED
+    asked, answered = (
+        questions.sign_lookup_ask(WHO, STATION.sign),
+        questions.sign_lookup_reply(NOBODY, HQ.sign),
+    )
+    assert questions.open_lookup_ask(asked, known) == WHO
+    assert questions.open_lookup_reply(answered, trusted) == NOBODY
+    assert _reason(
+        questions.open_lookup_reply(questions.sign_authorise_reply(ALLOWED, HQ.sign), trusted)
+    ) == ("BAD_SIGNATURE")
+
+
+def test_a_lookup_asks_for_one() -> None:
+    for both_or_none in ({"member": "m-1", "credential": CREDENTIAL}, {}):
+        with pytest.raises(ValueError, match="one of them"):
+            questions.LookupAsk.model_validate(
+                {"station": "cn-0001", "nonce": "0" * 32, "at_ms": 1, **both_or_none}
+            )
 
 
 def test_the_bytes_of_an_ack_are_as_written_down() -> None:
@@ -89,7 +122,7 @@ def test_malformed(payload: bytes) -> None:
 
 
 def test_oversized() -> None:
-    assert _reason(wire.open_ack(bytes(wire.MAX_BYTES + 1), [HQ.public.verify])) == "TOO_LARGE"
+    assert _reason(wire.open_ack(bytes(signed_line.MAX_BYTES + 1), [HQ.public.verify])) == "TOO_LARGE"
 
 
 @pytest.mark.parametrize(
