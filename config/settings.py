@@ -77,7 +77,8 @@ class Hq(Table):
     )
     cert_file: AbsolutePath | None = Field(
         default=None,
-        description="this station's certificate, together with `key_file`",
+        description="this station's certificate, together with `key_file`, renewed by somebody else; "
+        "absent: the one that `forecourt enroll` keeps in `state_dir`",
         examples=["/etc/forecourt/station.pem"],
     )
     key_file: AbsolutePath | None = Field(
@@ -91,9 +92,29 @@ class Hq(Table):
         examples=[{"hq-1": "replace-me-with-the-public-key-of-HQ-------"}],
     )
     threshold: int = Field(default=1, ge=1, le=16, description="how many different keys must sign a bundle")
+    down_threshold: int = Field(
+        default=1, ge=1, le=16, description="how many different keys must sign an order to this station"
+    )
     keepalive_s: int = Field(default=20, ge=5, le=1200, description="silence after which the broker is asked")
     window: int = Field(
         default=20, ge=1, le=1000, description="envelopes that may wait for an answer at once"
+    )
+    budget_bytes_per_s: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000_000,
+        description="what may be sent to headquarters in a second, for a road that is slow or paid for by "
+        "the byte (2000 suits a GPRS modem); 0: anything",
+    )
+    metrics_every_s: int = Field(
+        default=60, ge=0, le=86_400, description="how often figures are published while connected; 0: never"
+    )
+    delay_report_after_s: int = Field(
+        default=3600,
+        ge=600,
+        le=2_592_000,
+        description="age of what waits for headquarters from which slips say so; of a longer time without it "
+        "headquarters is told afterwards",
     )
 
     def public_key_bytes(self) -> dict[str, bytes]:
@@ -141,7 +162,11 @@ class Store(Table):
     """The database on this station's disk."""
 
     min_free_mib: int = Field(
-        default=64, ge=1, le=1_048_576, description="free disk below which new requests are refused"
+        default=64,
+        ge=1,
+        le=1_048_576,
+        description="free disk below which points are no longer redeemed; below its double and its quadruple "
+        "other things are given up (agent/README.md)",
     )
     keep_acknowledged_days: int = Field(
         default=30, ge=1, le=3650, description="how long messages stay here after headquarters has them"

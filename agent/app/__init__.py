@@ -4,14 +4,17 @@ import fcntl
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 
-from agent.app import standing
+from agent.app import case_notes, metrics, standing
+from agent.app.attested import AttestedClock
 from agent.app.audit import Audit
-from agent.app.chores import Chores, free_mib
+from agent.app.chores import Chores
 from agent.app.desk import Desk
+from agent.app.disk import Disk, free_mib
 from agent.app.loading import load
 from agent.app.parts import (
     DATABASE,
@@ -25,25 +28,21 @@ from agent.app.parts import (
     site_of,
     station_key,
 )
+from agent.app.road import Road
 from agent.app.safekeeping import Safekeeping
 from agent.clock import Clock, SystemClock, instant
 from agent.control import Control
 from agent.handlers import lifecycle
-from agent.handlers.apply_ack import apply_ack
 from agent.identity import jitter_source
 from agent.notify import Notifier
-from agent.store import reading
 from agent.store.database import Store
-from agent.store.outbox import OutboxReader
 from agent.supervisor import Supervisor, Worker
 from agent.till import Till, TillUnavailable
 from drivers.events import Notice
 from drivers.line import Line
 from drivers.ports import open_port
-from sync.connection import CourierLoop, LinkPace, Pace
-from sync.envelope import decode_head
-from sync.tls import TlsFiles
-from sync.wire import Ack
+from sync.connection import CourierStatus, FiguresNow
+from sync.outbox import Backlog
 
 __all__ = [
     "STATION_KEY",
@@ -67,24 +66,30 @@ class Agent:
     """A running station. `run` blocks until `stop` is set or a part is beyond repair."""
 
     def __init__(self, parts: Parts, notifier: Notifier, clock: Clock | None = None) -> None:
-        self._parts = parts
         self._notifier = notifier
-        self._clock = clock or SystemClock()
+        self._clock = AttestedClock(clock or SystemClock(), lambda: self._road.hq_time_ms())
         self._state_dir = parts.settings.station.state_dir
+        self._disk = Disk(
+            self._state_dir / DATABASE,
+            parts.settings.store.min_free_mib,
+            partial(free_mib, self._state_dir),
+        )
+        site = replace(parts.site, refuses_redemptions=lambda: self._disk.refuses_redemptions)
+        self._parts = parts = replace(parts, site=site)
         self._lock: int | None = None
         self._rng = jitter_source()
         self._started_at_ms = self._clock.wall_ms()
-        self._courier: CourierLoop | None = None
-        self._mismatched = 0
-        self._safe = Safekeeping(self._state_dir / HEADS)
+        self._safe = Safekeeping(self._state_dir / HEADS, parts.site)
         self._till = Till(self._open_store, self._clock, self._committed, _leave_at_once)
+        self._road = Road(parts, self._till, self._clock, self._rng, self._figures)
         self._desk = Desk(self._till, parts.site, self._clock, parts.pos_lines, self._post)
+        self._tally = metrics.Tally(self._clock.monotonic_ms)
         self._lines = {
             line.name: Line(
                 line.name,
                 partial(open_port, port_spec(line)),
                 parts.sessions[line.name],
-                partial(self._desk.report, line.name),
+                self._tally.counting(partial(self._desk.report, line.name)),
                 self._clock.monotonic_ms,
                 self._rng,
             )
@@ -94,7 +99,8 @@ class Agent:
             parts.settings.station.control_socket,
             {
                 "status": lambda _: self.status(),
-                "load": lambda request: load(request, self._parts, self._till),
+                "load": lambda request: load(request, site, self._till, self._road.keys),
+                "case.note": lambda request: case_notes.note(request, self._till),
             },
             self._clock.monotonic_ms,
         )
@@ -115,22 +121,34 @@ class Agent:
 
     def run(self, stop: threading.Event) -> None:
         """Storage first and alone: it works before, and without, any network."""
+        self._disk.reserve()
         till_stop = threading.Event()
         till = threading.Thread(target=self._till.run, args=(till_stop,), name="till", daemon=True)
         till.start()
         while not self._till.opened.wait(1) and till.is_alive():
             self._notifier.status("opening the database")
-        courier = self._courier = self._open_courier(stop)
         audit = Audit(self._state_dir / DATABASE, self._till, self._clock.monotonic_ms)
         workers = [
             *(Worker(f"line:{line.name}", line.run, _ticked(line)) for line in self._lines.values()),
-            Worker("courier", lambda _: courier.run(), lambda: courier.ticked),
+            self._road.open(stop),
             Worker("control", self._control.run, lambda: self._control.ticked_ms),
             Worker("audit", audit.run, lambda: audit.ticked),
         ]
-        chores = Chores(self._till, self._parts, self._clock.monotonic_ms, self._hq_age_ms, self._safe.sync)
+        chores = Chores(
+            self._till,
+            self._parts,
+            self._clock.monotonic_ms,
+            self._road.hq_age_ms,
+            self._safe.sync,
+            self._disk,
+        )
+
+        def in_turn() -> None:
+            chores.when_due()
+            self._road.when_due()
+
         supervisor = Supervisor(
-            workers, self._clock.monotonic_ms, self._probe, self._notifier.watchdog, chores.when_due
+            workers, self._clock.monotonic_ms, self._probe, self._notifier.watchdog, in_turn
         )
         self._notifier.ready(f"station {self._parts.site.station}")
         log.info("STARTED", extra={"station": self._parts.site.station})
@@ -146,9 +164,8 @@ class Agent:
     def status(self) -> dict[str, object]:
         """What `forecourt status` shows; `ok` says whether the station is healthy."""
         now, wall_ms = self._clock.monotonic_ms(), self._clock.wall_ms()
-        road = self._courier.status() if self._courier else None
         lines = standing.lines_standing([line.status() for line in self._lines.values()], now)
-        mode = standing.mode(bool(lines["ok"]), road)
+        mode = standing.mode(bool(lines["ok"]), self._road.status())
         return {
             **lines,
             "ok": mode != "DEGRADED",
@@ -158,7 +175,9 @@ class Agent:
             "running_ms": wall_ms - self._started_at_ms,
             "clock": self._clock.quality(0).value,
             "free_disk_mib": free_mib(self._state_dir),
-            "road": standing.road_standing(road),
+            "disk": self._disk.level.name,
+            "redemptions_refused": self._disk.refuses_redemptions,
+            **self._road.standing(),
             "control_refused": dict(self._control.refused),
             **standing.books_standing(self._state_dir / DATABASE, wall_ms),
         }
@@ -170,46 +189,37 @@ class Agent:
         self._safe.check(store, instant(self._clock, store.newest_at_ms()))
         return store
 
-    def _open_courier(self, stop: threading.Event) -> CourierLoop:
-        hq = self._parts.settings.hq
-        database = self._state_dir / DATABASE
-        return CourierLoop(
-            station=self._parts.site.station,
-            outbox=OutboxReader(reading.connect(database)),
-            key=self._parts.key,
-            hq_keys=self._parts.hq_keys,
-            brokers=self._parts.brokers,
-            tls=TlsFiles(hq.ca_file, hq.cert_file, hq.key_file),
-            rng=self._rng,
-            clock=self._clock.monotonic_ms,
-            wall_ms=self._clock.wall_ms,
-            vitals=lambda: standing.vitals(database, self._clock),
-            submit_ack=self._apply_ack,
-            on_down=_ignore_down,
-            stop=stop,
-            pace=Pace(window=hq.window, puback_ms=hq.keepalive_s * 1500),
-            link_pace=LinkPace(keepalive_s=hq.keepalive_s),
+    def _figures(self, road: CourierStatus, backlog: Mapping[str, Backlog]) -> FiguresNow | None:
+        """What is published now and then; nothing while the disk is short."""
+        if not self._disk.sends_figures:
+            return None
+        lines = [line.status() for line in self._lines.values()]
+        gauges, counters = metrics.bounded(
+            {
+                **metrics.road_gauges(road, backlog, self._clock.wall_ms()),
+                "disk.free_mib": free_mib(self._state_dir),
+                "disk.level": self._disk.level,
+                **metrics.process_gauges(),
+                **metrics.line_gauges(lines),
+            },
+            {
+                **self._tally.counts(),
+                "till.commits": self._till.commits,
+                **metrics.process_counters(),
+                **metrics.road_counters(road),
+                **{f"control.refused.{code}": times for code, times in self._control.refused.items()},
+                **metrics.line_counters(lines),
+            },
         )
+        are_well = bool(standing.lines_standing(lines, self._clock.monotonic_ms())["ok"])
+        return FiguresNow(standing.mode(are_well, road), counters, gauges)
 
     def _committed(self, store: Store) -> None:
         self._safe.keep(store)
-        if self._courier is not None:
-            self._courier.wake()
-
-    def _hq_age_ms(self) -> int | None:
-        return self._courier.status().hq_age_ms if self._courier else None
+        self._road.wake()
 
     def _post(self, line: str, notice: Notice) -> None:
         self._lines[line].post(notice)
-
-    def _apply_ack(self, ack: Ack) -> None:
-        try:
-            self._till.submit(lambda tx, at: apply_ack(ack.stream, ack.seq, decode_head(ack.head), tx, at))
-            if ack.mismatched != self._mismatched:
-                self._till.submit(lambda tx, at: lifecycle.note_mismatches(ack.mismatched, tx, at))
-                self._mismatched = ack.mismatched
-        except TillUnavailable:
-            log.warning("ACK_POSTPONED")  # HQ says it again with the next one
 
     def _say_goodbye(self) -> None:
         """A run that ends without this was a crash."""
@@ -232,12 +242,6 @@ def _leave_at_once(error: BaseException) -> None:
     log.critical("STORE_BROKEN", exc_info=error)
     logging.shutdown()
     os._exit(STORE_EXIT)
-
-
-def _ignore_down(topic: str, payload: bytes) -> str:
-    """Documents come by `forecourt load` in this version; what a broker brings is only counted."""
-    log.info("DOWN_IGNORED", extra={"topic": topic, "size": len(payload)})
-    return "DOWN_IGNORED"
 
 
 def _ticked(line: Line) -> Callable[[], int | None]:

@@ -2,42 +2,40 @@
 
 import base64
 from collections.abc import Mapping
-from functools import partial
 
-from agent.app.parts import Parts
+from agent.app.trusted import TrustedKeys
 from agent.control import refusal
-from agent.handlers.adopt_bundle import adopt_bundle
-from agent.handlers.adopt_coupons import adopt_coupons
-from agent.handlers.adopt_members import adopt_members
-from agent.handlers.adopt_rollout import adopt_rollout
+from agent.handlers.adopt_document import ADOPTERS, adopt_document
+from agent.handlers.site import Site
 from agent.till import Till, TillUnavailable
 from sync.refusal import Refusal
+from sync.signing import KEYS_TYPE
 
 
-def load(request: Mapping[str, object], parts: Parts, till: Till) -> Mapping[str, object]:
-    """Take in a rule bundle, its rollout, members or coupons: the DSSE envelope in `document`, as base64."""
-    from sync import signing  # its library is heavy, and needed at most a few times a day
-
+def load(request: Mapping[str, object], site: Site, till: Till, keys: TrustedKeys) -> Mapping[str, object]:
+    """Take in rules, rollout, members, coupons or HQ's keys: the DSSE envelope in `document`, as base64."""
     try:
         document = base64.b64decode(str(request.get("document", "")), validate=True)
     except ValueError:
         return refusal("NOT_BASE64", "the document does not arrive whole")
-    threshold = parts.settings.hq.threshold
-    trusted = partial(signing.open_document, document, trusted=parts.hq_keys, threshold=threshold)
-    adopt, payload = adopt_bundle, trusted(signing.BUNDLE_TYPE)
-    others = (
-        (adopt_members, signing.MEMBERS_TYPE),
-        (adopt_rollout, signing.ROLLOUT_TYPE),
-        (adopt_coupons, signing.COUPONS_TYPE),
-    )
-    for adopt_other, payload_type in others:
-        if isinstance(payload, Refusal) and payload.reason == "DOCUMENT_TYPE":
-            adopt, payload = adopt_other, trusted(payload_type)
-    if isinstance(payload, Refusal):
-        return refusal(payload.reason, f"{payload.detail}; {payload.remedy}")
-    verified, site = payload, parts.site
     try:
-        adoption = till.submit(lambda tx, at: adopt(verified, tx, site, at))
+        return _take(document, site, till, keys)
     except TillUnavailable as unavailable:
         return refusal(unavailable.reason, "nothing was kept, try again")
+
+
+def _take(document: bytes, site: Site, till: Till, keys: TrustedKeys) -> Mapping[str, object]:
+    signed = keys.open_document(document, (*ADOPTERS, KEYS_TYPE))
+    if isinstance(signed, Refusal):
+        return refusal(signed.reason, f"{signed.detail}; {signed.remedy}")
+    if signed.payload_type == KEYS_TYPE:
+        refused = keys.take(document, till)
+        if refused is None or refused.reason == "KEYS_REPEATED":
+            return {
+                "ok": True,
+                "reason": "",
+                "text": f"headquarters' keys of version {keys.now.version} count",
+            }
+        return refusal(refused.reason, f"{refused.detail}; {refused.remedy}")
+    adoption = till.submit(lambda tx, at: adopt_document(signed, tx, site, at))
     return {"ok": not adoption.reason, "reason": adoption.reason, "text": adoption.text}

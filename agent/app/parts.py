@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from agent.app.trusted import TrustedKeys
 from agent.handlers.credentials import CredentialKey
 from agent.handlers.site import Limits, Place, Site
 from config.settings import Line as LineSettings
@@ -16,6 +17,7 @@ from drivers.session import Session
 from sync.keys import PublicKey, SigningKey, read_key
 from sync.refusal import Refusal
 from sync.tls import BrokerAddress, parse_broker
+from sync.trust import pinned
 
 DATABASE, HEADS, STATION_KEY, LOCK = "station.db", "station.heads", "station.key", "agent.lock"
 """Files of the state directory."""
@@ -40,6 +42,11 @@ class Parts:
     brokers: tuple[BrokerAddress, ...]
     sessions: dict[str, Session]
     pos_lines: frozenset[str]
+
+    def trusted(self) -> TrustedKeys:
+        """The configured keys, each for everything."""
+        hq = self.settings.hq
+        return TrustedKeys(pinned(self.hq_keys, hq.down_threshold, hq.threshold), self.site.programme)
 
 
 def prepare(settings: Settings) -> Parts | StartRefused:
@@ -100,6 +107,7 @@ def site_of(settings: Settings) -> Site:
             fuelling_max_age_ms=binding.fuelling_max_age_s * 1000,
             presentation_ms=binding.presentation_s * 1000,
             late_identification_ms=binding.late_identification_s * 1000,
+            delayed_after_ms=settings.hq.delay_report_after_s * 1000,
             largest_fill_ml=binding.largest_fill_l * 1000,
             fills_a_day=binding.fills_a_day,
         ),

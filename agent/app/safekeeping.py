@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agent.clock import Instant
 from agent.handlers.reopen import OTHER_HISTORY, reopen
+from agent.handlers.site import Site
 from agent.identity import boot_id
 from agent.store.database import Store
 from agent.store.heads import Heads, HeadsFile
@@ -15,8 +16,9 @@ log = logging.getLogger("forecourt.safekeeping")
 class Safekeeping:
     """Around one store; every method is called by the till's thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, site: Site) -> None:
         self._file = HeadsFile(path)
+        self._site = site
 
     def check(self, store: Store, at: Instant) -> None:
         """Compare before the first sale; another history than ours goes on under a new epoch."""
@@ -26,7 +28,7 @@ class Safekeeping:
             level = logging.CRITICAL if reason in OTHER_HISTORY else logging.WARNING
             log.log(level, reason, extra={"file": str(self._file.path)})
         with store.transaction() as tx:
-            reopen(reason, heads.epoch if isinstance(heads, Heads) else 0, boot_id(), tx, at)
+            reopen(reason, heads.epoch if isinstance(heads, Heads) else 0, boot_id(), tx, self._site, at)
         self.keep(store)
         self.sync()
 

@@ -9,11 +9,14 @@ from pathlib import Path
 from agent.clock import Clock
 from agent.store import reading
 from agent.store.condition import condition
+from agent.store.down import DownItems
 from drivers.line import LineStatus
 from sync.connection import CourierStatus, Vitals
 from sync.envelope import encode_head
 
 DISTRIBUTION = "forecourt-agent"
+STALE_MS = 90_000
+"""HQ is asked twice a minute: who has not answered for longer may have said something new."""
 
 
 def lines_standing(lines: list[LineStatus], now: int) -> dict[str, object]:
@@ -43,17 +46,36 @@ def books_standing(database: Path, wall_ms: int) -> dict[str, object]:
         return {**reading.summary(connection, wall_ms), **condition(connection)}
 
 
-def vitals(database: Path, clock: Clock) -> Vitals:
+def orders_standing(database: Path, keys_version: int, road: CourierStatus | None) -> dict[str, object]:
+    """What HQ told us by numbers. `stale`: what is in force here may not be its newest word."""
+    age_ms = road.hq_answer_age_ms if road else None
+    newest = road.down_seq if road else 0  # by its last answer: what came since is newer
+    with closing(reading.connect(database)) as connection:
+        seq = DownItems(connection).last_seq()
+    return {
+        "seq": seq,
+        "hq_seq": max(seq, newest),
+        "behind": max(0, newest - seq),
+        "answer_age_ms": age_ms,
+        "stale": age_ms is None or age_ms > STALE_MS,
+        "keys_version": keys_version,
+    }
+
+
+def vitals(database: Path, clock: Clock, keys_version: int) -> Vitals:
     """The station's birth message, from committed rows."""
     with closing(reading.connect(database)) as connection:
         seq, head = reading.ledger_tip(connection)
         bundle = reading.bundle_in_force(connection, clock.wall_ms())
+        down_seq = DownItems(connection).last_seq()
     return Vitals(
         agent_version=version(DISTRIBUTION),
         clock_quality=clock.quality(0).value,
         bundle=bundle,
         ledger_seq=seq,
         ledger_head=encode_head(head) if head else "",
+        down_seq=down_seq,
+        keys_version=keys_version,
     )
 
 

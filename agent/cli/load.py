@@ -1,4 +1,4 @@
-"""`forecourt load`: hand a signed rule bundle, rollout, member snapshot or coupons to the running agent."""
+"""`forecourt load`: hand what headquarters signed (rules, members, coupons, keys) to the running agent."""
 
 import base64
 from pathlib import Path
@@ -18,7 +18,7 @@ def load(
     config: ConfigOption = DEFAULT_CONFIG,
     json_output: JsonOption = False,
 ) -> None:
-    """Adopt what headquarters signed: a rule bundle, the word on its rollout, members, coupons."""
+    """Adopt what headquarters signed: rules, the word on their rollout, members, coupons, its own keys."""
     settings = settings_of(config, json_output=json_output)
     document = base64.b64encode(file.read_bytes()).decode()
     answer = ask(settings.station.control_socket, {"verb": "load", "document": document})

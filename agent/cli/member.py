@@ -1,7 +1,7 @@
 """`forecourt member`: what is known here of one member, their lots, and where their points went."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -46,12 +46,15 @@ def show(
         notices = tracing.notices(connection, last=last, member=member)
         reminded = _reminded(connection, row, lots)
         accounts = _accounts(connection, member)
+        rights = _rights(connection, member, accounts)
+        features = _features(connection, row)
         scale = points_scale(connection)
     assert balance is not None, "a known member has a balance"
     if json_output:
         as_json(
             {"ok": True, "points_scale": scale, "today": today, **asdict(row.member)}
             | {"balance": asdict(balance), "buckets": [asdict(bucket) for bucket in row.buckets]}
+            | {"rights": rights, "features": features}
             | {"accounts": accounts, "lots_with_rest": sum(lot.remaining_minor > 0 for lot in lots)}
             | {"usage": _usage(row)}
             | {"reminders": reminded}
@@ -59,8 +62,10 @@ def show(
         )
         return
     zone = ZoneInfo(settings.station.timezone)
-    pairs(_about(row, balance_text(balance.minor, balance.provisional, scale), accounts, scale, zone))
+    about = _about(row, balance_text(balance.minor, balance.provisional, scale), accounts, scale, zone)
+    pairs(about | {"tries first": ", ".join(features)})
     _print_buckets(row, scale)
+    _print_rights(rights, scale, zone)
     if row.used or row.elsewhere:
         typer.echo("\nearned and bought")
         table(("period", "where", "points", "fills", "volume", "amount"), _usage_cells(row, scale))
@@ -206,6 +211,53 @@ def _accounts(connection: "Connection", member: str) -> dict[str, int]:
     return {name: ledger.balance(account) for name, account in accounts.items()}
 
 
+def _rights(connection: "Connection", member: str, accounts: dict[str, int]) -> dict[str, Any]:
+    """What may be spent here without asking headquarters, and by which grants; by a clock in doubt, none."""
+    from agent.clock import ClockQuality, SystemClock
+    from agent.points.rights import rights_minor
+    from agent.store import reading
+    from agent.store.grants import Grants
+    from agent.store.lots import Lots
+
+    clock = SystemClock()
+    held = Grants(connection).of_member(member)
+    earned = (lot for lot in Lots(connection).unknown_to_hq(member) if lot.state == "active")
+    minted_minor = max(0, sum(lot.remaining_minor for lot in earned) + accounts["debt"])
+    trusted = clock.quality(reading.newest_at_ms(connection)) is not ClockQuality.UNTRUSTED
+    grants = [one.grant for one in held]
+    minor = rights_minor(grants, minted_minor, 0, clock.wall_ms(), clock_is_trusted=trusted)
+    return {"minor": minor, "clock_is_trusted": trusted, "grants": [asdict(one.grant) for one in held]}
+
+
+def _print_rights(rights: dict[str, Any], scale: int, zone: "tzinfo") -> None:
+    if not rights["grants"]:
+        return
+    doubt = "" if rights["clock_is_trusted"] else "; the clock is in doubt, so no grant counts"
+    typer.echo(f"\nto be spent here without asking: {_points(rights['minor'], scale)} points{doubt}")
+    table(
+        ("grant", "epoch", "points", "spent", "until", "state"),
+        (
+            (
+                *(one["grant"], one["epoch"], _points(one["minor"], scale)),
+                *(_points(one["spent_minor"], scale), moment(one["valid_until_ms"], zone), one["state"]),
+            )
+            for one in rights["grants"]
+        ),
+    )
+
+
+def _features(connection: "Connection", row: "MemberRow") -> list[str]:
+    """What the member tries before others do: as headquarters told, and by their tier's rules in force."""
+    from agent.clock import SystemClock
+    from agent.messages.snapshot import Profile
+    from agent.store.bundles import Bundles
+
+    own = Profile.model_validate_json(row.member.profile).features
+    bundle = Bundles(connection).in_force(SystemClock().wall_ms())
+    by_tier = bundle.features_of(row.member.tier) if bundle else ()
+    return list(dict.fromkeys([*own, *by_tier]))
+
+
 def _today(connection: "Connection") -> str:
     """The business date now, by the rules in force; "" before the first ones."""
     from datetime import datetime
@@ -233,12 +285,25 @@ def _about(
         "status": member.status,
         "tier": f"{member.tier}{f', until {member.tier_valid_until}' if member.tier_valid_until else ''}",
         "protected group": member.cohort,
+        **_profile(row),
         "birthday": birthday,
         "balance": f"{balance}, as of {moment(member.as_of_ms, zone)}",
         "earned here, pending": f"{_points(accounts['pending'], scale)} points",
         "earned here, to be spent": f"{_points(accounts['active'], scale)} points",
         "debt": f"{_points(-accounts['debt'], scale)} points" if accounts["debt"] else "none",
         "snapshot": f"version {member.version}, our ledger up to {member.included_seq} is in it",
+    }
+
+
+def _profile(row: "MemberRow") -> dict[str, object]:
+    from agent.messages.snapshot import Profile
+
+    profile = Profile.model_validate_json(row.member.profile)
+    return {
+        "class": profile.member_class,
+        "privileges": ", ".join(name for name, _ in profile.privileges),
+        "language": profile.locale,
+        "consents": ", ".join(profile.consents),
     }
 
 

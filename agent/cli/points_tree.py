@@ -34,15 +34,17 @@ def _branch(traced: "TracedLot", scale: int, zone: "tzinfo") -> Branch:
     lot = traced.lot
     last_day = f", last day {lot.lapses_on}" if lot.lapses_on else ""
     honoured = f", honoured until {lot.honoured_until}" if lot.honoured_until else ""
-    points, code = points_text(lot.minor, scale), ids.slip_code(traced.fact_id)
+    points, code = points_text(lot.minor, scale), ids.slip_code(traced.fact_id) if traced.fact_id else ""
+    sale, given = f", sale {code}" if code else "", f", given by {traced.command}" if traced.command else ""
     return Branch(
-        line=f"{points} points of {lot.earned_on}, sale {code}: {lot.state}, "
+        line=f"{points} points of {lot.earned_on}{sale}{given}: {lot.state}, "
         f"{points_text(lot.remaining_minor, scale)} left{last_day}{honoured}",
         below=tuple(_move(move, traced, scale, zone) for move in traced.moves),
         values={
             "lot_id": ids.text(lot.lot_id),
-            "fact_id": ids.text(traced.fact_id),
+            "fact_id": ids.text(traced.fact_id) if traced.fact_id else "",
             "code": code,
+            "command": traced.command,
             "bundle_version": traced.version,
             "minor": lot.minor,
             "remaining_minor": lot.remaining_minor,

@@ -83,6 +83,8 @@ def told_rules(bundle: Bundle) -> Iterator[Told]:
             yield Told(told.key, f"Former rules: {told.sentence}")
     yield from (Told(("issue", issue.id), _issue(issue)) for issue in bundle.issue)
     yield from (Told(key, sentence) for key, sentence in terms(bundle))
+    for feature in bundle.feature:
+        yield Told(("feature", feature.name), f"Members of {any_of(feature.tier)} try {feature.name} first.")
 
 
 def _ruleset(ruleset: Ruleset, scale: int, place: str) -> Iterator[Told]:

@@ -176,6 +176,17 @@ def _sections(trail: Trail, language: "Language", zone: "tzinfo") -> Iterator[tu
         )
     if trail.lot is not None:
         yield "points of this sale", _lot(trail.lot, trail.points_scale, zone)
+    for correction in trail.corrections:
+        yield (
+            f"correction {correction.command}",
+            {
+                "at": moment(correction.adjusted_at_ms, zone),
+                "points": points_text(correction.minor, trail.points_scale),
+                "borne by the programme": points_text(correction.borne_minor, trail.points_scale),
+                "reason": correction.reason,
+                "headquarters": _where(correction.stream_seq, trail.watermark),
+            },
+        )
     for refund in trail.refunds:
         yield (
             f"refund {refund.refund_id}",
@@ -262,5 +273,6 @@ def _as_values(trail: Trail, language: "Language") -> dict[str, object]:
         "binding": plain(trail.binding) if trail.binding else None,
         "award": stored,
         "lot": plain(trail.lot) if trail.lot else None,
+        "corrections": [plain(correction) for correction in trail.corrections],
         "refunds": [plain(refund) for refund in trail.refunds],
     }

@@ -95,6 +95,15 @@ def _sentences(trail: Trail, language: "Language", zone: "tzinfo") -> "Iterator[
         yield _why_not(trail, language)
         return
     yield from sentences(_award(trail), texts, trail.points_scale)
+    for correction in trail.corrections:
+        told = (
+            texts.gettext("corrected by headquarters: {points} points given too much stay, at its own cost")
+            if correction.borne_minor
+            else texts.gettext("corrected by headquarters: {points} points")
+        )
+        minor = correction.borne_minor or correction.minor
+        sign = "+" if not correction.borne_minor and minor > 0 else ""
+        yield told.format(points=sign + points_text(minor, trail.points_scale))
     for refund in trail.refunds:
         told = texts.gettext("refund {refund}: {points} points taken back")
         points = points_text(refund.minor, trail.points_scale)

@@ -8,6 +8,7 @@ from agent.cli.exits import Exit
 from agent.cli.render import fail
 
 if TYPE_CHECKING:
+    from agent.store.adjustments import StoredAdjustment
     from agent.store.awards import StoredAward
     from agent.store.facts import Fact
     from agent.store.lots import StoredLot
@@ -29,6 +30,7 @@ class Trail:
     award: "StoredAward | None"
     lot: "StoredLot | None"
     refunds: "tuple[RefundRow, ...]"
+    corrections: "tuple[StoredAdjustment, ...]"
     watermark: int
     points_scale: int
 
@@ -86,6 +88,7 @@ def _with_code(connection: "Connection", identity: str, *, json_output: bool) ->
 
 def _trail(connection: "Connection", fact_id: bytes | None, sale: "PosSale | None") -> Trail:
     from agent.store import reading
+    from agent.store.adjustments import Adjustments
     from agent.store.awards import Awards
     from agent.store.facts import Facts
     from agent.store.lots import Lots
@@ -104,6 +107,7 @@ def _trail(connection: "Connection", fact_id: bytes | None, sale: "PosSale | Non
         award=award,
         lot=Lots(connection).of(award.award_id) if award else None,
         refunds=tuple(reading.refunds_of(connection, sale.register, sale.pos_sale_id)) if sale else (),
+        corrections=tuple(Adjustments(connection).of_fact(fact_id)) if fact_id else (),
         watermark=OutboxReader(connection).watermark(LEDGER),
         points_scale=points_scale(connection),
     )

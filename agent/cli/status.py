@@ -58,13 +58,15 @@ def _print(shown: Status) -> None:
         road_s = f", so since {span(shown['road']['mode_for_ms'])}" if shown["road"] else ""
         typer.echo(f"{shown['station']}  {shown['mode']}{road_s}{'' if shown['ok'] else '  NOT WELL'}")
     pairs(_facts(shown))
+    for notice in shown["notices"]:
+        when = f"{moment(notice['from_ms'])} to {moment(notice['until_ms'])} UTC"
+        typer.echo(f"\nheadquarters, {when}: {notice['en'] or notice['zh']}")
     if shown["lines"]:
         typer.echo("\nlines")
         table(("name", "port", "heard", "silent", "counted", "trouble"), map(_line, shown["lines"]))
     if shown["queues"]:
         typer.echo("\nwaiting for headquarters")
-        rows = ((q["stream"], q["waiting"], span(q["oldest_waiting_ms"])) for q in shown["queues"])
-        table(("stream", "rows", "oldest"), ((s, w, age if w else None) for s, w, age in rows))
+        table(("stream", "rows", "about", "oldest"), map(_queue, shown["queues"]))
     if shown["alarms"]:
         typer.echo("\nalarms since the beginning, the latest first")
         table(
@@ -87,6 +89,7 @@ def _facts(shown: Status) -> dict[str, object]:
         "members": f"{shown['members']}, snapshot {snapshot['version']}" if snapshot else "no snapshot yet",
         "rules": _rules(shown),
         "dark since": f"{moment(shown['dark_since_ms'])} UTC" if shown["dark_since_ms"] else "not dark",
+        "redemptions": _paused(shown["redemptions_paused"]),
         "last close": _close(shown["last_close"]),
         "incarnation": shown["epoch"],
     }
@@ -97,10 +100,38 @@ def _facts(shown: Status) -> dict[str, object]:
     about = {
         "agent": running,
         "clock": shown["clock"],
-        "free disk": f"{shown['free_disk_mib']} MiB",
+        "free disk": f"{shown['free_disk_mib']} MiB{_given_up(shown)}",
         "refused on the socket": refused or "nothing",
     }
-    return {**about, "headquarters": _road(shown["road"]), **kept}
+    road = {
+        "headquarters": _road(shown["road"]),
+        "orders": _orders(shown["orders"]),
+        "certificate": _certificate(shown["certificate"]),
+    }
+    return {**about, **road, **kept}
+
+
+def _orders(orders: Status) -> str:
+    """Numbered orders: how far, whether there are more, and how old headquarters' word is."""
+    age_ms = orders["answer_age_ms"]
+    word = "headquarters has not answered yet" if age_ms is None else f"answered {span(age_ms)} ago"
+    behind = f", {orders['behind']} more are issued" if orders["behind"] else ""
+    stale = "  STALE" if orders["stale"] else ""
+    return f"{orders['seq']} consumed{behind}; keys of version {orders['keys_version']}; {word}{stale}"
+
+
+def _certificate(standing: Status | None) -> str:
+    if standing is None:
+        return "none of our own"
+    asked = ", a new one is asked for" if standing["is_asked_for"] else ""
+    trouble = f"; {standing['trouble']}" if standing["trouble"] else ""
+    return f"until {moment(standing['ends_ms'])} UTC, {standing['days_left']} days left{asked}{trouble}"
+
+
+def _given_up(shown: Status) -> str:
+    if shown["disk"] == "FINE":
+        return ""
+    return f", {shown['disk']}{': points are not redeemed' if shown['redemptions_refused'] else ''}"
 
 
 def _rules(shown: Status) -> str:
@@ -119,6 +150,12 @@ def _rules(shown: Status) -> str:
     return told
 
 
+def _paused(pause: Mapping[str, Any] | None) -> str | None:
+    return (
+        f"paused until {moment(pause['until_ms'])} UTC by headquarters: {pause['reason']}" if pause else None
+    )
+
+
 def _close(close: Status | None) -> str:
     return f"{close['business_date']}, ledger {close['last_seq']}" if close else "none yet"
 
@@ -129,9 +166,16 @@ def _road(road: Status | None) -> str:
     heard = "never heard" if road["hq_age_ms"] is None else f"heard {span(road['hq_age_ms'])} ago"
     where = f" by {road['broker']}" if road["broker"] else ", no broker"
     trouble = f"; last trouble: {road['trouble']}" if road["trouble"] else ""
+    clears = f"; what waits is there in {span(road['clears_in_ms'])}" if road["clears_in_ms"] else ""
     halted = "".join(f"; stream {name} HALTED: {why}" for name, why in road["halted"].items())
     refused = "".join(f"; {code} {times}" for code, times in road["refused"].items())
-    return f"{heard}{where}{trouble}{halted}{refused}"
+    return f"{heard}, {road['breaker']}{where}{clears}{trouble}{halted}{refused}"
+
+
+def _queue(queue: Status) -> tuple[object, ...]:
+    waiting = queue["waiting"]
+    oldest = span(queue["oldest_waiting_ms"]) if waiting else None
+    return queue["stream"], waiting, f"{queue['waiting_bytes']} bytes" if waiting else None, oldest
 
 
 def _line(line: Status) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from agent.handlers.draws import bind_draw, draw_reason
 from agent.handlers.settle import claim, count_oddity, settle
 from agent.handlers.site import Site
 from agent.handlers.told import Told, refused
-from agent.handlers.wording import sentence
+from agent.handlers.wording import said
 from agent.messages import bodies, ids
 from agent.store.database import Transaction
 from agent.store.facts import Fact
@@ -161,11 +161,13 @@ def _whose(fact: Fact, sale: PosSale | None, tx: Transaction, at: Instant) -> Bi
     )
     credential = fact.credential or (sale.credential if sale else "")
     shown = [credential] if credential else tx.presentations.of_fact(fact.fact_id)
+    revoked = [one for one in shown if tx.revocations.is_revoked(one, fact.event_time_ms)]
+    shown = [one for one in shown if one not in revoked]
     whose = {one: tx.members.with_credential(one) for one in shown}
     members = {known.member for known in whose.values() if known}
     unknown = [one for one, known in whose.items() if known is None]
     if not shown:
-        return unbound
+        return replace(unbound, credential=revoked[0], reason="CREDENTIAL_REVOKED") if revoked else unbound
     if len(members) + len(unknown) > 1:
         return replace(unbound, reason="TWO_MEMBERS")
     if unknown:
@@ -251,14 +253,12 @@ def _choice(matches: list[Fact], site: Site, at: Instant) -> Answer:
         durable=True,
         reason="SEVERAL_FUELLINGS",
         candidates=candidates,
-        text=sentence("CHOOSE", site.language),
+        text=said(site, "CHOOSE"),
     )
 
 
 def _waiting(site: Site) -> Answer:
-    return Answer(
-        Outcome.WAITING, durable=True, reason="NO_FUELLING_YET", text=sentence("WAITING", site.language)
-    )
+    return Answer(Outcome.WAITING, durable=True, reason="NO_FUELLING_YET", text=said(site, "WAITING"))
 
 
 def _notice(sale: PosSale, answer: Answer) -> tuple[Notice, ...]:

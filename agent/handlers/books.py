@@ -3,9 +3,11 @@
 Callers tell HQ what happened; postings and lots follow from that at both ends and are never sent.
 """
 
+from typing import Literal
+
 from agent.clock import Instant
 from agent.points import ledger
-from agent.points.lots import Lot, LotState, Part, Reversal, activate, lapse, reverse, spend
+from agent.points.lots import Lot, LotState, Part, Reversal, activate, lapse, reverse, spend, take
 from agent.store.database import Transaction
 from agent.store.lots import StoredLot
 
@@ -45,7 +47,36 @@ def let_lapse(lot: StoredLot, tx: Transaction, at: Instant) -> int:
     return lapsed_minor
 
 
-def take_back(award_id: bytes, member: str, minor: int, tx: Transaction, at: Instant) -> Reversal:
+def give(lot: StoredLot, repaid_minor: int, tx: Transaction, at: Instant) -> None:
+    """HQ's decision opens a lot, and `repaid_minor` of it goes into the member's debt at once."""
+    postings = ledger.goodwill_postings(lot.member, lot.minor)
+    tx.lots.open(lot, tx.ledger.post("goodwill", lot.lot_id, postings, at.wall_ms))
+    _repay(lot, repaid_minor, tx, at)
+
+
+def take_away(adjustment_id: bytes, member: str, minor: int, tx: Transaction, at: Instant) -> None:
+    """HQ's decision takes points from the member's lots, see `lots.take`; what no lot has is owed."""
+    stored = {lot.lot_id.hex(): lot for lot in tx.lots.of_member(member, with_rest=True)}
+    taken = take([lot.as_lot() for lot in stored.values()], minor)
+    pending_minor = sum(part.minor for part in taken.parts if stored[part.lot_id].state == LotState.PENDING)
+    postings = ledger.taking_postings(member, taken.minor - pending_minor, pending_minor, taken.missing_minor)
+    seq = tx.ledger.post("adjustment", adjustment_id, postings, at.wall_ms)
+    _move(taken.parts, taken.lots, stored, seq, tx)
+
+
+def bear(award_id: bytes, minor: int, tx: Transaction, at: Instant) -> None:
+    """What an award gave too much stays with the member: the programme's gift, no lot moves."""
+    tx.ledger.post("correction", award_id, ledger.bearing_postings(minor), at.wall_ms)
+
+
+def take_back(
+    award_id: bytes,
+    member: str,
+    minor: int,
+    tx: Transaction,
+    at: Instant,
+    kind: Literal["refund", "correction"] = "refund",
+) -> Reversal:
     """Reverse `minor` points of an award: from its own lot first, see `lots.reverse`."""
     own = tx.lots.of(award_id)
     assert own is not None, "every award with points has its lot"
@@ -54,7 +85,7 @@ def take_back(award_id: bytes, member: str, minor: int, tx: Transaction, at: Ins
     others = [lot for lot in rests if lot.lot_id != award_id]
     stored = {lot.lot_id.hex(): lot for lot in (own, *others)}
     reversal = reverse(own.as_lot(), minor, [lot.as_lot() for lot in others])
-    seq = tx.ledger.post("refund", award_id, ledger.reversal_postings(member, reversal), at.wall_ms)
+    seq = tx.ledger.post(kind, award_id, ledger.reversal_postings(member, reversal), at.wall_ms)
     _move(reversal.parts, reversal.lots, stored, seq, tx)
     return reversal
 

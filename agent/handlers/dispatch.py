@@ -1,5 +1,6 @@
 """Which verb an event from a device or a POS calls."""
 
+from dataclasses import replace
 from typing import assert_never
 
 from agent.clock import Instant
@@ -27,6 +28,8 @@ Report = Fuelling | FuellingStarted | PosRequest
 
 
 def handle(event: Report, line: str, seen: Seen, tx: Transaction, site: Site, at: Instant) -> Told:
+    if wordings := tx.catalogue.wordings():
+        site = replace(site, wordings=wordings)
     match event:
         case Fuelling():
             return record_fuelling(event, line, seen, tx, site, at)

@@ -8,7 +8,7 @@ from agent.handlers.draws import DRAWS, draw_reason
 from agent.handlers.settle import claim, settle
 from agent.handlers.site import Site
 from agent.handlers.told import Told, refused
-from agent.handlers.wording import sentence
+from agent.handlers.wording import said
 from agent.store.database import Transaction
 from agent.store.sales import PosSale
 from drivers.events import Answer, MemberIdentified, Outcome
@@ -22,6 +22,8 @@ def identify_late(event: MemberIdentified, tx: Transaction, site: Site, at: Inst
     credential = site.credential_key.hash(event.credential)
     if credential is None:
         return refused(site, why_refused(event.credential))
+    if tx.revocations.is_revoked(credential, at.wall_ms):
+        return refused(site, "CREDENTIAL_REVOKED")
     sale = tx.sales.get(event.register, event.pos_sale_id)
     if sale is None:
         return refused(site, "SALE_UNKNOWN")
@@ -34,7 +36,7 @@ def identify_late(event: MemberIdentified, tx: Transaction, site: Site, at: Inst
     if sale.credential and sale.credential != credential:
         return refused(site, "ALREADY_AWARDED")
     tx.sales.move_on(replace(sale, credential=credential), sale.state)
-    text = sentence("WAITING", site.language)
+    text = said(site, "WAITING")
     return Told(Answer(Outcome.WAITING, durable=True, reason="NO_FUELLING_YET", text=text))
 
 

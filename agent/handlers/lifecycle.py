@@ -50,11 +50,7 @@ def take_effect(tx: Transaction, site: Site, at: Instant) -> bool:
     former = tx.bundles.active_version()
     if not rule_slots.take_effect(tx, site.station, at):
         return False
-    active = tx.bundles.active_version()
-    assert active is not None
-    new = tx.bundles.parsed(active)
-    if former is not None and _pauses(tx.bundles.parsed(former)) != _pauses(new):
-        count_pauses(new, tx, site)
+    _count_new_pauses(former, tx, site)
     return True
 
 
@@ -62,13 +58,13 @@ def advance(tx: Transaction, site: Site, at: Instant) -> None:
     """Whatever is due now: guardrails first, so that a new bundle does not retire a broken one."""
     from agent.handlers.settle_waiting import settle_waiting  # a sale being settled calls `observe` here
 
-    guardrails.check(tx, at)
+    _check(tx, site, at)
     _look_at_candidate(tx, at)
     if take_effect(tx, site, at):
         settle_waiting("NO_RULES", tx, site, at)
 
 
-def note_start(boot: str, tx: Transaction, at: Instant) -> None:
+def note_start(boot: str, tx: Transaction, site: Site, at: Instant) -> None:
     """The agent begins a run. If the one before crashed early, its bundle may have to go, at once.
 
     A run that another start of the machine (`boot`) ended was not the agent's fault.
@@ -82,7 +78,7 @@ def note_start(boot: str, tx: Transaction, at: Instant) -> None:
     elif former.boot == boot and former.started_at_ms >= active.state_at_ms:
         # (a run that began under the rules before is no evidence against these)
         tx.bundles.count_guard(active.version, crashes=1)
-        guardrails.check(tx, at)
+        _check(tx, site, at)
 
 
 def note_end(tx: Transaction, at: Instant) -> None:
@@ -108,6 +104,22 @@ def note_mismatches(total: int, tx: Transaction, at: Instant) -> None:
     tx.alarms.count("AWARD_MISMATCH", "headquarters", at.wall_ms, f"{total} awards of this epoch")
     if tx.outbox.watermark(LEDGER).seq > tx.bundles.guard_marks(active.version).since_seq:
         tx.bundles.count_guard(active.version, mismatched=total - known)
+
+
+def _check(tx: Transaction, site: Site, at: Instant) -> None:
+    former = tx.bundles.active_version()
+    guardrails.check(tx, at)
+    _count_new_pauses(former, tx, site)
+
+
+def _count_new_pauses(former: int | None, tx: Transaction, site: Site) -> None:
+    """Other rules than the `former` ones judge now: lots that are here get the pauses of these, too."""
+    active = tx.bundles.active_version()
+    if former is None or active is None:
+        return
+    new = tx.bundles.parsed(active)
+    if _pauses(tx.bundles.parsed(former)) != _pauses(new):
+        count_pauses(new, tx, site)
 
 
 def _pauses(bundle: Bundle) -> tuple[ExpiryPause, ...]:

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from agent.clock import ClockQuality, Instant
 from agent.handlers import books
 from agent.handlers.award_inputs import day_ends_ms, local_time
+from agent.handlers.hold_grant import end_grants
 from agent.handlers.site import Site
 from agent.messages import bodies
 from agent.points.rules import Bundle
@@ -38,6 +39,7 @@ def today(tx: Transaction, at: Instant) -> str:
 
 def pass_days(tx: Transaction, site: Site, at: Instant) -> None:
     """Do what is due by now, a bounded part of it."""
+    end_grants(tx, at)
     bundle = tx.bundles.in_force(at.wall_ms)
     if bundle is None or at.quality == ClockQuality.UNTRUSTED:
         return
@@ -76,7 +78,7 @@ def _activate(lot: StoredLot, tx: Transaction, at: Instant) -> None:
     repaid_minor = books.become_spendable(lot, tx, at)
     item = bodies.LotActivated(
         kind="lot.activated",
-        of=_award_seq(lot, tx),
+        of=_source_seq(lot, tx),
         minor=lot.remaining_minor,
         repaid_minor=repaid_minor,
         at_ms=at.wall_ms,
@@ -93,7 +95,7 @@ def _lapse_or_honour(
         _lapse(lot, tx, at)
         return
     tx.lots.change(replace(lot, honoured_until=until.isoformat()))
-    _say_honoured(_award_seq(lot, tx), lot.member, lot.lapses_on, until, lot.remaining_minor, tx, at)
+    _say_honoured(_source_seq(lot, tx), lot.member, lot.lapses_on, until, lot.remaining_minor, tx, at)
 
 
 def _lapse(lot: StoredLot, tx: Transaction, at: Instant) -> None:
@@ -103,7 +105,7 @@ def _lapse(lot: StoredLot, tx: Transaction, at: Instant) -> None:
     assert bundle is not None, "nothing lapses without rules"
     item = bodies.LotExpired(
         kind="lot.expired",
-        of=_award_seq(lot, tx),
+        of=_source_seq(lot, tx),
         minor=lapsed_minor,
         on=last_day,
         at_ms=at.wall_ms,
@@ -113,10 +115,12 @@ def _lapse(lot: StoredLot, tx: Transaction, at: Instant) -> None:
     tx.notices.add(lot.member, "POINTS_LAPSED", lapsed_minor, ended_ms)
 
 
-def _award_seq(lot: StoredLot, tx: Transaction) -> int:
-    award = tx.awards.get(lot.lot_id)
-    assert award is not None, "a lot is its award's"
-    return award.stream_seq
+def _source_seq(lot: StoredLot, tx: Transaction) -> int:
+    """Of the item that tells HQ of the lot: its award or its adjustment."""
+    from_award = lot.source == "award"
+    source = tx.awards.get(lot.lot_id) if from_award else tx.adjustments.get(lot.lot_id)
+    assert source is not None, "a lot has its source"
+    return source.stream_seq
 
 
 def _honour_buckets(

@@ -1,13 +1,16 @@
 """A member shows a credential at a point, before or while fuelling."""
 
+from dataclasses import replace
+
 from agent.clock import Instant
 from agent.handlers import reminders
 from agent.handlers.credentials import why_refused
+from agent.handlers.membership import language_of
 from agent.handlers.passing_days import today
 from agent.handlers.site import Site
 from agent.handlers.slip import COLUMNS, wrapped
 from agent.handlers.told import Told, refused
-from agent.handlers.wording import sentence
+from agent.handlers.wording import said
 from agent.store.database import Transaction
 from drivers.events import Answer, FuellingStarted, MemberPresented, Outcome
 
@@ -19,18 +22,21 @@ def present_member(event: MemberPresented, tx: Transaction, site: Site, at: Inst
         return refused(site, why_refused(event.credential))
     if event.point not in site.points:
         return refused(site, "UNKNOWN_POINT", point=event.point)
+    if tx.revocations.is_revoked(credential, at.wall_ms):
+        text = said(site, "CREDENTIAL_REVOKED")
+        return Told(Answer(Outcome.DONE, durable=True, reason="CREDENTIAL_REVOKED", text=text))
     tx.presentations.add(event.point, credential, at.wall_ms)
     member = tx.members.with_credential(credential)
     if member is None:
-        text = sentence("MEMBER_UNKNOWN", site.language)
+        text = said(site, "MEMBER_UNKNOWN")
         return Told(Answer(Outcome.DONE, durable=True, reason="MEMBER_UNKNOWN", text=text))
     business_date = today(tx, at)
     balance = tx.members.balance(member.member, business_date)
     assert balance is not None
     due = reminders.expiring_soon(member.member, business_date, tx, at)
-    told = reminders.tell(member.member, due, tx, site, at)
+    told = reminders.tell(member.member, due, tx, replace(site, language=language_of(member, site)), at)
     news = (*told.news, *told.reminders)
-    text = " ".join((sentence("PRESENTED", site.language, point=event.point), *news))
+    text = " ".join((said(site, "PRESENTED", point=event.point), *news))
     return Told(
         Answer(
             Outcome.DONE,

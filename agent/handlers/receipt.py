@@ -1,13 +1,17 @@
 """What the POS is told of points: the sentence for its display, and the customer's slip."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
 
 from agent.clock import Instant
 from agent.handlers import coupons, reminders
+from agent.handlers.delay_report import is_delayed
+from agent.handlers.membership import language_of, profile_of
 from agent.handlers.passing_days import today
 from agent.handlers.site import Site
-from agent.handlers.slip import COLUMNS, Lapsing, SlipFacts, slip, wrapped
-from agent.handlers.wording import receipt, sentence
+from agent.handlers.slip import COLUMNS, Lapsing, SlipFacts, slip, to_next_tier, wrapped
+from agent.handlers.wording import receipt, said
 from agent.messages import ids
 from agent.points.lots import LotState
 from agent.store.awards import StoredAward
@@ -21,16 +25,20 @@ def award_answer(award: StoredAward, tx: Transaction, site: Site, at: Instant) -
     """Points, or why there are none; and what else the member is to be told."""
     customer = _Customer(award.member, tx, site, at)
     text = (
-        sentence(award.reason, site.language)
-        if award.reason
-        else receipt(site, "POINTS", award.minor, customer.balance)
+        said(site, award.reason) if award.reason else receipt(site, "POINTS", award.minor, customer.balance)
     )
     lot = tx.lots.of(award.award_id)
     pending = lot is not None and lot.state == LotState.PENDING
     pending_until = _civil(lot.spendable_at_ms, site).date() if lot is not None and pending else None
     news = customer.news()
-    given = [line for text in coupons.printed(award.fact_id, tx, site) for line in wrapped(text, COLUMNS)]
-    shown = customer.slip(award.minor, award.fact_id, reason=award.reason, pending_until=pending_until)
+    given = customer.given(award.fact_id)
+    shown = customer.slip(
+        award.minor,
+        award.fact_id,
+        award.settled_at_ms,
+        reason=award.reason,
+        pending_until=pending_until,
+    )
     return Answer(
         Outcome.DONE,
         durable=True,
@@ -41,7 +49,7 @@ def award_answer(award: StoredAward, tx: Transaction, site: Site, at: Instant) -
         balance_as_of_ms=customer.balance.as_of_ms if customer.balance else None,
         provisional=customer.balance.provisional if customer.balance else True,
         text=text,
-        slip=(*shown, *given, *news),
+        slip=(*shown, *given, *news, *customer.besides()),
     )
 
 
@@ -68,7 +76,7 @@ def refund_answer(
         balance_as_of_ms=customer.balance.as_of_ms if customer.balance else None,
         provisional=customer.balance.provisional if customer.balance else True,
         text=receipt(site, "REFUNDED", refund.minor, customer.balance),
-        slip=customer.slip(-refund.minor, award.fact_id),
+        slip=customer.slip(-refund.minor, award.fact_id, refund.refunded_at_ms),
     )
 
 
@@ -91,7 +99,7 @@ def no_award_answer(binding: Binding, site: Site) -> Answer:
         durable=True,
         reason=binding.reason,
         fact_id=ids.text(binding.fact_id),
-        text=sentence(binding.reason, site.language),
+        text=said(site, binding.reason),
         slip=slip(site, facts),
     )
 
@@ -100,13 +108,21 @@ class _Customer:
     """The member at the counter: the balance that may be shown, and what the slip says of it."""
 
     def __init__(self, member: str, tx: Transaction, site: Site, at: Instant) -> None:
-        self._member, self._tx, self._site, self._at = member, tx, site, at
+        self._member, self._tx, self._at = member, tx, at
+        self._known = tx.members.get(member)
+        self._site = replace(site, language=language_of(self._known, site))
         self._today = today(tx, at)
         self.balance: Balance | None = tx.members.balance(member, self._today)
         self._expiring = reminders.expiring_soon(member, self._today, tx, at)
 
     def slip(
-        self, points_minor: int, fact_id: bytes, *, reason: str = "", pending_until: date | None = None
+        self,
+        points_minor: int,
+        fact_id: bytes,
+        booked_at_ms: int,
+        *,
+        reason: str = "",
+        pending_until: date | None = None,
     ) -> tuple[str, ...]:
         balance = self.balance
         soonest = self._expiring[0] if self._expiring else None
@@ -120,8 +136,21 @@ class _Customer:
             expiring=Lapsing(soonest.minor, date.fromisoformat(soonest.lapses_on)) if soonest else None,
             ratio=reminders.protected_ratio(self._member, self._today, self._tx, self._site, self._at),
             code=ids.slip_code(fact_id),
+            delayed=is_delayed(booked_at_ms, self._tx, self._site),
         )
         return slip(self._site, facts)
+
+    def given(self, fact_id: bytes) -> tuple[str, ...]:
+        """Lines for the coupons that the sale brought."""
+        return _lines(coupons.printed(fact_id, self._tx, self._site))
+
+    def besides(self) -> tuple[str, ...]:
+        """Lines that have nothing to do with this sale: how far it is to the next tier, HQ's notices."""
+        ahead = profile_of(self._known).progress if self._known is not None else None
+        notices = self._tx.station_notices.said("customers", self._at.wall_ms)
+        tier = to_next_tier(ahead, self._site) if ahead else ()
+        texts = (*tier, *(notice.text(self._site.language) for notice in notices))
+        return _lines(text for text in texts if text)
 
     def news(self) -> tuple[str, ...]:
         """Lines that are shown once: decreases that the member did not start, and reminders.
@@ -131,7 +160,11 @@ class _Customer:
         told = reminders.tell(self._member, self._expiring, self._tx, self._site, self._at)
         said = {reminders.lapses_soon(soonest, self._site) for soonest in self._expiring[:1]}
         texts = (*told.news, *(text for text in told.reminders if text not in said))
-        return tuple(line for text in texts for line in wrapped(text, COLUMNS))
+        return _lines(texts)
+
+
+def _lines(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(line for text in texts for line in wrapped(text, COLUMNS))
 
 
 def _civil(at_ms: int, site: Site) -> datetime:

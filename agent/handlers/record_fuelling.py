@@ -8,6 +8,7 @@ from agent.handlers.event_time import EventTime, clock_offset_ms, event_time
 from agent.handlers.metering import Metering
 from agent.handlers.record_gap import record_gap
 from agent.handlers.site import Place, Site
+from agent.handlers.take_prices import compare_price
 from agent.handlers.told import Seen, Told
 from agent.messages import bodies, ids
 from agent.store.database import Transaction
@@ -55,6 +56,7 @@ def record_fuelling(
         record_gap(metered.gap, *where, when.at_ms, tx, site, at)
     fact = _fact(fact_id, fuelling, device_key, place, metered, when, flags, credential or "", tx, at)
     _book(fact, tx)
+    compare_price(fact, tx, at)
     tx.meters.keep(meter)
     if was_withheld and not odd:
         correct_scale(fuelling, device_key, tx, site, at)

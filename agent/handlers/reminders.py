@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from agent.clock import Instant
 from agent.handlers.passing_days import today
 from agent.handlers.site import Site
-from agent.handlers.wording import points_text, sentence
+from agent.handlers.wording import points_text, said
 from agent.messages import bodies
 from agent.points.explanation import decimal_text
 from agent.points.ratios import best, ratio_at
@@ -95,9 +95,9 @@ def protected_ratio(member: str, business_date: str, tx: Transaction, site: Site
     for lot in tx.lots.earned_before(member, protection.lots_before.isoformat()):
         kept = best(lot.ratio_version, date.fromisoformat(lot.earned_on), day, terms, former)
         if kept is not None and kept != current:
-            return sentence(
+            return said(
+                site,
                 "RATE_PROTECTED",
-                site.language,
                 date=protection.until.isoformat(),
                 points=points_text(kept.points_minor, site.points_scale),
                 yuan=decimal_text(kept.fen, 100),
@@ -114,7 +114,7 @@ def _news(member: str, tx: Transaction, site: Site, at: Instant) -> Iterator[str
         tx.outbox.put(SERVICE, "notice.shown", item.encoded(), at.wall_ms)
         points = points_text(notice.minor, site.points_scale)
         day = today(tx, replace(at, wall_ms=notice.at_ms))
-        yield sentence(notice.code, site.language, points=points, date=day)
+        yield said(site, notice.code, points=points, date=day)
 
 
 def _reminders(
@@ -135,7 +135,7 @@ def _reminders(
 def lapses_soon(one: Expiring, site: Site) -> str:
     """The sentence; a slip has it for what lapses next, whether a reminder is due or not."""
     points = points_text(one.minor, site.points_scale)
-    return sentence("EXPIRES_SOON", site.language, points=points, date=one.lapses_on)
+    return said(site, "EXPIRES_SOON", points=points, date=one.lapses_on)
 
 
 def _tell_hq(member: str, one: Expiring, stage_days: int, tx: Transaction, at: Instant) -> None:

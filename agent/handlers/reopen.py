@@ -2,13 +2,14 @@
 
 from agent.clock import Instant
 from agent.handlers import lifecycle
+from agent.handlers.site import Site
 from agent.store.database import Transaction
 from agent.store.heads import LEDGER_CUT, LEDGER_FORKED
 
 OTHER_HISTORY = frozenset({LEDGER_CUT, LEDGER_FORKED})
 
 
-def reopen(reason: str, seen_epoch: int, boot: str, tx: Transaction, at: Instant) -> None:
+def reopen(reason: str, seen_epoch: int, boot: str, tx: Transaction, site: Site, at: Instant) -> None:
     """Begin a run. `reason` is what comparing with the heads file gave, `seen_epoch` the epoch in that file,
     `boot` which start of the machine it is.
 
@@ -21,4 +22,4 @@ def reopen(reason: str, seen_epoch: int, boot: str, tx: Transaction, at: Instant
         tx.alarms.count(reason, "database", at.wall_ms, f"went on as epoch {epoch}")
     elif reason:
         tx.alarms.count(reason, "database", at.wall_ms)
-    lifecycle.note_start(boot, tx, at)
+    lifecycle.note_start(boot, tx, site, at)

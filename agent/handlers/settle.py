@@ -8,7 +8,8 @@ from agent.handlers.receipt import award_answer, no_award_answer
 from agent.handlers.site import Site
 from agent.messages import bodies, ids
 from agent.points.award import Award, award
-from agent.points.inputs import AwardInputs
+from agent.points.inputs import AwardInputs, Line
+from agent.points.lean import LeanInputs, fuel_line
 from agent.points.lots import LotState
 from agent.points.ratios import ratio_at
 from agent.points.rules import Bundle
@@ -113,7 +114,7 @@ def _book(
         member=member.member,
         bundle=bundle.bundle,
         version=bundle.version,
-        inputs=inputs,
+        inputs=LeanInputs.of(inputs, _fuel(fact), fact.event_time_ms),
         minor=earned.minor,
         reason=earned.reason,
         explanation=bodies.steps(earned.explanation),
@@ -150,6 +151,10 @@ def _book(
             amount_fen=used.amount_fen,
         )
     return stored
+
+
+def _fuel(fact: Fact) -> Line | None:
+    return fuel_line(fact.product, fact.volume_ml, fact.amount_fen) if fact.kind == "fuelling" else None
 
 
 def _lot(

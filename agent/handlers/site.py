@@ -1,5 +1,6 @@
 """What the handlers know of this station: fixed at start, from configuration and keys."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -7,6 +8,10 @@ from zoneinfo import ZoneInfo
 from agent.handlers.credentials import CredentialKey
 
 Language = Literal["zh", "en"]
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +24,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """decisions.md 3. Ages in milliseconds. What is larger or more often than the last two is flagged."""
+    """decisions.md 3. Ages in milliseconds. What is larger or more often than the last two is flagged.
+
+    `delayed_after_ms`: a slip says so when something has waited longer for HQ.
+    """
 
     amount_tolerance_fen: int = 1
     fuelling_max_age_ms: int = 1_800_000
     presentation_ms: int = 300_000
     late_identification_ms: int = 1_800_000
+    delayed_after_ms: int = 3_600_000
     largest_fill_ml: int = 1_000_000
     fills_a_day: int = 6
 
@@ -36,7 +45,9 @@ class Site:
     `award_on_fuelling`: points without a POS, where the end of the fuelling settles.
     `points_scale`: minor units of one point, fixed for the life of the programme. `test_tenders` and
     `return_tenders`: what the POS says instead of a tender when the fuel was no sale. `region`:
-    administrative code where pauses of expiry may hold, "" for none.
+    administrative code where pauses of expiry may hold, "" for none. `refuses_redemptions`: asked before
+    points are spent; true while the disk is nearly full (facts go on being booked). `wordings`: (reason
+    code, language) → headquarters' own text for it, as of this event.
     """
 
     station: str
@@ -52,6 +63,8 @@ class Site:
     test_tenders: frozenset[str] = frozenset({"test"})
     return_tenders: frozenset[str] = frozenset({"return-to-tank"})
     region: str = ""
+    refuses_redemptions: Callable[[], bool] = field(default=_never, repr=False)
+    wordings: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
     @property
     def points(self) -> frozenset[str]:

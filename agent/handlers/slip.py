@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from gettext import NullTranslations
 from typing import Final
 from unicodedata import east_asian_width
 
 from agent.handlers.site import Site
-from agent.handlers.wording import points_text, sentence
+from agent.handlers.wording import points_text, said
 from agent.language import translator
+from agent.messages.snapshot import Progress
 
 COLUMNS: Final = 32
 
@@ -36,9 +38,10 @@ class SlipFacts:
 
     `points_minor`: given, or negative: taken back. `reason`: why there are none, a code of `wording`
     that needs no values, else "". `balance_minor` with `as_of`: None where it is not known here.
-    `provisional`: headquarters has not confirmed them yet. `pending_until`: the first day on which these
-    points can be spent; None: at once, or there are none. `expiring`: points that lapse soon, and their
-    last day. `ratio`: the sentence RATE_PROTECTED or RATE, or None. `code`: `ids.slip_code` of the fact.
+    `provisional`: headquarters has not confirmed them yet; `delayed`: and nobody can say when it will.
+    `pending_until`: the first day on which these points can be spent; None: at once, or there are none.
+    `expiring`: points that lapse soon, and their last day. `ratio`: the sentence RATE_PROTECTED or RATE, or
+    None. `code`: `ids.slip_code` of the fact.
     """
 
     points_minor: int
@@ -50,6 +53,7 @@ class SlipFacts:
     expiring: Lapsing | None
     ratio: str | None
     code: str
+    delayed: bool = False
 
 
 def slip(site: Site, facts: SlipFacts) -> tuple[str, ...]:
@@ -60,7 +64,7 @@ def slip(site: Site, facts: SlipFacts) -> tuple[str, ...]:
 def _texts(site: Site, facts: SlipFacts) -> Iterator[str]:
     texts, scale = translator(site.language), site.points_scale
     if facts.reason:
-        yield sentence(facts.reason, site.language)
+        yield said(site, facts.reason)
     else:
         sign = "+" if facts.points_minor > 0 else ""
         yield texts.gettext("Points: {points}").format(points=sign + points_text(facts.points_minor, scale))
@@ -69,7 +73,7 @@ def _texts(site: Site, facts: SlipFacts) -> Iterator[str]:
     if facts.as_of is not None:
         yield texts.gettext("as of {time}").format(time=facts.as_of.strftime("%Y-%m-%d %H:%M"))
     if facts.balance_minor is not None or not facts.reason:
-        yield texts.gettext("to be confirmed") if facts.provisional else texts.gettext("confirmed")
+        yield _confirmation(facts, texts)
     if facts.pending_until is not None:
         yield _dated(site, "PENDING", facts.points_minor, facts.pending_until)
     if facts.expiring is not None:
@@ -79,8 +83,39 @@ def _texts(site: Site, facts: SlipFacts) -> Iterator[str]:
     yield texts.gettext("Code: {code}").format(code=facts.code)
 
 
+def _confirmation(facts: SlipFacts, texts: NullTranslations) -> str:
+    if not facts.provisional:
+        return texts.gettext("confirmed")
+    return texts.gettext("confirmation delayed") if facts.delayed else texts.gettext("to be confirmed")
+
+
 def _dated(site: Site, code: str, minor: int, day: date) -> str:
-    return sentence(code, site.language, points=points_text(minor, site.points_scale), date=day.isoformat())
+    return said(site, code, points=points_text(minor, site.points_scale), date=day.isoformat())
+
+
+def to_next_tier(progress: Progress, site: Site) -> Iterator[str]:
+    """How many litres or yuan are missing, in whole ones rounded up, by what HQ last told (S-096, S-154)."""
+    missing_ml = progress.needed_ml - progress.volume_ml
+    missing_fen = progress.needed_fen - progress.amount_fen
+    if missing_ml > 0:
+        yield said(site, "TIER_IN_LITRES", litres=str(-(-missing_ml // 1000)), tier=progress.tier)
+    if missing_fen > 0:
+        yield said(site, "TIER_IN_YUAN", yuan=str(-(-missing_fen // 100)), tier=progress.tier)
+
+
+MOST_LINES: Final = 3
+"""Of one sentence: a slip has twelve, and a till's display no more than three."""
+_CODE_PAGES: Final = {"zh": "gbk", "en": "cp437"}
+
+
+def fits(text: str, language: str) -> bool:
+    """Whether paper and display can show a sentence: in the printer's code page, on few enough lines."""
+    try:
+        text.encode(_CODE_PAGES[language])
+    except UnicodeEncodeError:
+        return False
+    lines = wrapped(text, COLUMNS)
+    return text.isprintable() and len(lines) <= MOST_LINES and all(columns(line) <= COLUMNS for line in lines)
 
 
 def columns(text: str) -> int:

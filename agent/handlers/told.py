@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agent.handlers.site import Site
-from agent.handlers.wording import sentence
+from agent.handlers.wording import said
 from drivers.events import Answer, Notice, Outcome
 
 
@@ -23,5 +23,5 @@ class Told:
 
 def refused(site: Site, reason: str, **values: str) -> Told:
     """Understood and refused for good. Durable: the device need not ask again."""
-    text = sentence(reason, site.language, **values)
+    text = said(site, reason, **values)
     return Told(Answer(Outcome.REFUSED, durable=True, reason=reason, text=text))

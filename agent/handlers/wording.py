@@ -1,5 +1,7 @@
 """What cashiers and customers read: one sentence per outcome, in the station's language."""
 
+from string import Formatter
+
 from agent.handlers.site import Site
 from agent.language import Language, Text, counted, message, translator
 from agent.store.members import Balance
@@ -14,6 +16,7 @@ _SENTENCES: dict[str, Text] = {
     "WAITING": message("Waiting for the dispenser, points follow"),
     "NO_MEMBER": message("No member: identify within 30 minutes"),
     "MEMBER_UNKNOWN": message("Member not known here yet, points follow"),
+    "CREDENTIAL_REVOKED": message("This card is no longer valid, please use the new one"),
     "MEMBER_CLOSED": message("This membership is closed and earns no points"),
     "TWO_MEMBERS": message("Two members at this point: identify the one who pays"),
     "NO_RULES": message("No rules at this station yet, points follow"),
@@ -44,9 +47,19 @@ _SENTENCES: dict[str, Text] = {
 
 _NEWS: dict[str, Text] = {
     "POINTS_LAPSED": counted("{points} point lapsed on {date}", "{points} points lapsed on {date}"),
+    "POINTS_TAKEN": counted(
+        "Headquarters took {points} point back on {date}", "Headquarters took {points} points back on {date}"
+    ),
+    "POINTS_CORRECTED": counted(
+        "{points} point too many was taken back on {date}",
+        "{points} points too many were taken back on {date}",
+    ),
     "EXPIRES_SOON": counted("{points} point lapses on {date}", "{points} points lapse on {date}"),
     "PENDING": counted("{points} point from {date}", "{points} points from {date}"),
     "MEMBER_FROZEN": message("Your membership is frozen: you earn points but cannot spend them for now"),
+    "MEMBER_UNFROZEN": message("Your membership is no longer frozen: you can spend your points again"),
+    "TIER_IN_LITRES": message("{litres} more litres to {tier}"),
+    "TIER_IN_YUAN": message("{yuan} more yuan to {tier}"),
     "RATE_PROTECTED": message("{points} points are worth {yuan} yuan, protected until {date}"),
 }
 """What a member is told about the points themselves, whatever the sale's outcome."""
@@ -63,6 +76,21 @@ def sentence(code: str, language: Language, **values: str) -> str:
     return said.format(**values)
 
 
+def said(site: Site, code: str, **values: str) -> str:
+    """The same in the site's language, in headquarters' own words where it has some (feature S-108)."""
+    own = site.wordings.get((code, site.language))
+    return sentence(code, site.language, **values) if own is None else own.format(**values)
+
+
+def values_of(code: str) -> frozenset[str] | None:
+    """The names of the values in a sentence; None for a code that has none."""
+    text = _SENTENCES.get(code) or _NEWS.get(code)
+    if text is None:
+        return None
+    longest = text if isinstance(text, str) else text[1]
+    return frozenset(name for _, name, _, _ in Formatter().parse(longest) if name is not None)
+
+
 def points_text(minor: int, scale: int) -> str:
     """Points with as many decimals as the scale has, whole points without: 14400 → "144", 9998 → "99.98"."""
     whole, rest = divmod(abs(minor), scale)
@@ -72,8 +100,8 @@ def points_text(minor: int, scale: int) -> str:
 
 def receipt(site: Site, code: str, minor: int, balance: Balance | None) -> str:
     """The answer's sentence: points, balance, and whether HQ has confirmed them."""
-    text = sentence(code, site.language, points=points_text(minor, site.points_scale))
+    text = said(site, code, points=points_text(minor, site.points_scale))
     if balance is None:
         return text
-    text += sentence("BALANCE", site.language, balance=points_text(balance.minor, site.points_scale))
-    return text + (sentence("PROVISIONAL", site.language) if balance.provisional else "")
+    text += said(site, "BALANCE", balance=points_text(balance.minor, site.points_scale))
+    return text + (said(site, "PROVISIONAL") if balance.provisional else "")

@@ -58,8 +58,9 @@ class Usage(Value):
     """What this station knew the member to have earned and bought already, today and this month.
 
     `_minor`: points. `_fills`: sales with fuel that were awarded. `month_ml` and `month_fen`: the fuel
-    and the money of this month's awarded sales. In JSON, which every sale sends, it is the list of the
-    numbers in this order, without zeros at its end.
+    and the money of this month's awarded sales. In JSON, which every sale sends, it is a list of six
+    numbers without the zeros at its end: month's ml and fen, today's points and fills, and the points and
+    fills of the month before today. On most days a member comes once, and little of that changes.
     """
 
     day_minor: Natural = 0
@@ -74,13 +75,23 @@ class Usage(Value):
     def _from_numbers(cls, given: Any) -> Any:
         if not isinstance(given, list):
             return given
-        if len(given) > len(cls.model_fields):
-            raise ValueError(f"at most {len(cls.model_fields)} numbers")
-        return dict(zip(cls.model_fields, given, strict=False))
+        numbers = given + [0] * (len(cls.model_fields) - len(given))
+        if len(given) > len(cls.model_fields) or any(type(number) is not int for number in numbers):
+            raise ValueError(f"at most {len(cls.model_fields)} integers")
+        month_ml, month_fen, day_minor, day_fills, before_minor, before_fills = numbers
+        return {
+            "day_minor": day_minor,
+            "month_minor": day_minor + before_minor,
+            "day_fills": day_fills,
+            "month_fills": day_fills + before_fills,
+            "month_ml": month_ml,
+            "month_fen": month_fen,
+        }
 
     @model_serializer(mode="plain", when_used="json")
     def _as_numbers(self) -> list[int]:
-        numbers: list[int] = list(self.__dict__.values())
+        before = self.month_minor - self.day_minor, self.month_fills - self.day_fills
+        numbers = [self.month_ml, self.month_fen, self.day_minor, self.day_fills, *before]
         while numbers and numbers[-1] == 0:
             numbers.pop()
         return numbers
@@ -103,7 +114,12 @@ class Local(Value):
         """From a civil time that the caller has already put into the programme's zone."""
         minute = civil.hour * 60 + civil.minute
         day = civil.date() - timedelta(days=minute < business_day_starts_minute)
-        return cls(business_date=day.isoformat(), weekday=day.isoweekday(), minute_of_day=minute)
+        return cls.on(day.isoformat(), minute)
+
+    @classmethod
+    def on(cls, business_date: str, minute_of_day: int) -> Self:
+        weekday = date.fromisoformat(business_date).isoweekday()
+        return cls(business_date=business_date, weekday=weekday, minute_of_day=minute_of_day)
 
     @model_validator(mode="after")
     def _weekday_is_of_the_date(self) -> Self:

@@ -78,8 +78,23 @@ def repayment_postings(member: str, minor: int) -> Entry:
 
 
 def goodwill_postings(member: str, minor: int) -> Entry:
-    """A correction in the member's favour."""
+    """Given by HQ's decision, or made up where an award was too small."""
     return _moved(GOODWILL, active(member), minor)
+
+
+def taking_postings(member: str, active_minor: int, pending_minor: int, debt_minor: int) -> Entry:
+    """Taken by HQ's decision: what lots had, and what none had is owed."""
+    return _entry(
+        Posting(active(member), -active_minor),
+        Posting(pending(member), -pending_minor),
+        Posting(debt(member), -debt_minor),
+        Posting(GOODWILL, active_minor + pending_minor + debt_minor),
+    )
+
+
+def bearing_postings(minor: int) -> Entry:
+    """An award gave too much and the member keeps it: it was not issued by the rules, but given."""
+    return _moved(GOODWILL, ISSUED, minor)
 
 
 def reversal_postings(member: str, reversal: Reversal) -> Entry:

@@ -29,7 +29,7 @@ _ALIVE = (LotState.PENDING, LotState.ACTIVE)
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """The points of one award; `id` is the award's.
+    """The points of one award or adjustment, whose id is its `id`.
 
     `lapsed_minor` is what of it lapsed and was not reversed since (I9: with what remains, never more
     than `minor`). `lapses_on` is the last day on which it is worth something, None for ever.
@@ -105,6 +105,11 @@ class Spending:
 def spend(lots: Iterable[Lot], minor: int) -> Spending:
     """Take `minor` (>= 0) from the active lots, soonest expiry first; pending ones are not to be had."""
     return _take(_spendable(lots, LotState.ACTIVE), minor)
+
+
+def take(lots: Iterable[Lot], minor: int) -> Spending:
+    """Take `minor` (>= 0) from lots by HQ's decision: the soonest to lapse first, pending ones too."""
+    return _take(soonest_first(lot for lot in lots if lot.state in _ALIVE), minor)
 
 
 def _spendable(lots: Iterable[Lot], state: LotState) -> list[Lot]:

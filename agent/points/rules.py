@@ -68,6 +68,13 @@ class Grandfather(Value):
     tie: Literal["new", "old"]
 
 
+class Feature(Value):
+    """What members of these tiers try first (S-187); it gives no points, and its name says what it is."""
+
+    name: Name
+    tier: Names
+
+
 class Bundle(Value):
     """A whole bundle. Made by `parse_bundle` only, which also knows the hash of the bytes."""
 
@@ -95,6 +102,7 @@ class Bundle(Value):
     grant: Grant | None = None
     rollout: Rollout | None = None
     issue: Annotated[tuple[Issue, ...], Field(max_length=20)] = ()
+    feature: Annotated[tuple[Feature, ...], Field(max_length=50)] = ()
     vector: Annotated[tuple[Vector, ...], Field(max_length=1000)] = ()
 
     _sha256: str = PrivateAttr("")
@@ -126,6 +134,10 @@ class Bundle(Value):
         """Every product that earns something by the rules for everybody."""
         return frozenset(self.ruleset_in_force.base_of)
 
+    def features_of(self, tier: str) -> tuple[str, ...]:
+        """What a member of this tier tries before others do, in the order of the file."""
+        return tuple(feature.name for feature in self.feature if tier in feature.tier)
+
     def term_of(self, ruleset: Ruleset) -> Term | None:
         """How long what this ruleset gives lives; None for ever."""
         return ruleset.expiry or self.expiry
@@ -152,6 +164,16 @@ class Bundle(Value):
                 template = "vector id {vector} is used twice: rename one"
                 raise PydanticCustomError("DUPLICATE_RULE", template, {"vector": vector.id})
             seen.add(vector.id)
+        return self
+
+    @model_validator(mode="after")
+    def _features_are_listed_once(self) -> Self:
+        seen: set[str] = set()
+        for feature in self.feature:
+            if feature.name in seen:
+                template = "feature {feature} is listed twice: name all its tiers in one place"
+                raise PydanticCustomError("DUPLICATE_RULE", template, {"feature": feature.name})
+            seen.add(feature.name)
         return self
 
     @model_validator(mode="after")
@@ -185,6 +207,8 @@ class Bundle(Value):
                     yield {"ruleset": ruleset.id, "rule": rule.id, "tier": tier}
         for issue in self.issue:
             yield from ({"rule": issue.id, "tier": tier} for tier in issue.tier or ())
+        for feature in self.feature:
+            yield from ({"feature": feature.name, "tier": tier} for tier in feature.tier)
         for vector in self.vector:
             yield {"vector": vector.id, "tier": vector.tier}
         if self.risk is not None:

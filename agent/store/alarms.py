@@ -13,6 +13,6 @@ class Alarms:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def count(self, code: str, subject: str, at_ms: int, detail: str = "") -> None:
-        """One more of `code` at `subject` (a nozzle, a register, a stream; never a person)."""
-        self._connection.execute(_RAISE, (code, subject, 1, at_ms, at_ms, detail))
+    def count(self, code: str, subject: str, at_ms: int, detail: str = "", *, times: int = 1) -> None:
+        """One more of `code` at `subject` (a nozzle, a register, a stream; never a person), or several."""
+        self._connection.execute(_RAISE, (code, subject, times, at_ms, at_ms, detail))

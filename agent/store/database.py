@@ -10,28 +10,41 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from agent.clock import Instant
 from agent.store import heads, migrations
+from agent.store.adjustments import Adjustments
 from agent.store.alarms import Alarms
 from agent.store.awards import Awards
 from agent.store.bundles import Bundles
+from agent.store.cases import Cases
+from agent.store.catalogue import Catalogue
 from agent.store.closes import Closes
 from agent.store.coupons import Coupons
 from agent.store.darkness import Darkness
+from agent.store.down import DownItems
 from agent.store.facts import Facts
 from agent.store.forks import Forks
+from agent.store.grants import Grants
 from agent.store.heads import Damaged, Heads
+from agent.store.holdings import Holdings
 from agent.store.ledger import Ledger
 from agent.store.lots import Lots
 from agent.store.members import Members
 from agent.store.meters import Meters
 from agent.store.notices import Notices
 from agent.store.outbox import OutboxWriter
+from agent.store.pauses import Pauses
 from agent.store.presentations import Presentations
+from agent.store.prices import Prices
+from agent.store.revocations import Revocations
 from agent.store.runs import Runs
 from agent.store.sales import Sales
+from agent.store.station_notices import StationNotices
+from agent.store.trust import TrustLists
+
+T = TypeVar("T")
 
 _PRAGMAS = (
     "PRAGMA synchronous=EXTRA",  # before WAL: the old journal's deletion must be durable
@@ -51,6 +64,10 @@ class StoreBroken(Exception):
     """The disk failed. What SQLite says after a failed write or sync means nothing: end the process."""
 
 
+class PromiseBroken(Exception):
+    """A row would have broken a constraint: a mistake of the verb that wrote it, which was taken back."""
+
+
 class StoreMismatch(Exception):
     """The file belongs to another station or programme than the configuration names."""
 
@@ -68,22 +85,55 @@ class Transaction:
         self.sales = Sales(connection)
         self.presentations = Presentations(connection)
         self.members = Members(connection)
+        self.holdings = Holdings(connection)
         self.bundles = bundles
         self.awards = Awards(connection)
         self.coupons = Coupons(connection)
+        self.adjustments = Adjustments(connection)
         self.lots = Lots(connection)
         self.ledger = Ledger(connection)
         self.closes = Closes(connection)
+        self.grants = Grants(connection)
+        self.pauses = Pauses(connection)
+        self.prices = Prices(connection)
+        self.revocations = Revocations(connection)
+        self.catalogue = Catalogue(connection)
         self.notices = Notices(connection)
+        self.station_notices = StationNotices(connection)
+        self.cases = Cases(connection)
         self.outbox = OutboxWriter(connection)
         self.forks = Forks(connection)
         self.darkness = Darkness(connection)
         self.runs = Runs(connection)
         self.alarms = Alarms(connection)
+        self.down = DownItems(connection)
+        self.trust = TrustLists(connection)
+        self._connection = connection
+
+    def attempt(self, verb: Callable[[], T], is_kept: Callable[[T], bool]) -> T:
+        """Run a part of a verb, and take back all it wrote unless `is_kept` says otherwise of its answer.
+
+        Raises `PromiseBroken` where the rows would contradict each other; that is taken back too.
+        """
+        kept = False
+        self._connection.execute("SAVEPOINT attempt")
+        try:
+            answer = verb()
+            kept = is_kept(answer)
+        except sqlite3.IntegrityError as error:
+            raise PromiseBroken(str(error)) from error
+        finally:
+            if self._connection.in_transaction:  # a full disk may have ended the whole transaction
+                if not kept:
+                    self._connection.execute("ROLLBACK TO attempt")
+                    self.forget()
+                self._connection.execute("RELEASE attempt")
+        return answer
 
     def forget(self) -> None:
         """A change was taken back: nothing that is remembered between verbs may stem from it."""
         self.bundles.forget()
+        self.catalogue.forget()
         self.outbox.forget()
         self.forks.forget()
 

@@ -25,8 +25,12 @@ stages, each one pass over its rows:
 | AWARD, EXPLANATION, CAP, PROTECTED, NO_EVIDENCE | I4, I6, I8, I30, I28: computed again, bit for bit |
 | AWARD_RULES | I22: judged by the bundle that was in force at the event time |
 | AWARD_ID, AWARD_WITHOUT_BINDING, AWARD_ITEM | I3: one award per fact, its member's, as HQ was told |
-| LOT_TERMS | a lot's points and days follow from its award |
+| LOT_TERMS | a lot's points and days follow from its award, or from what HQ gave |
+| ADJUSTMENT | I2: what HQ gave, took or corrected is in the ledger once, and as HQ was told |
+| GRANT | I15: one epoch of a grant is open at most, and an end was told to HQ |
 | COUPON | used by one award at most, whose result names its kind; given after one; as HQ was told |
+| DOWN_GAP, DOWN_ITEM | what HQ told us, each number once, as HQ was told of it |
+| TRUST | HQ's lists of keys follow one another |
 | REFUND, REVERSED | I12: refunds take back their share, in the ledger too |
 """
 
@@ -35,9 +39,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from agent.store import heads as heads_file
+from agent.store.checks.adjustments import check_adjustments, check_grants
 from agent.store.checks.awards import AwardWalk
 from agent.store.checks.bundles import check_bundles, read_bundles
 from agent.store.checks.coupons import check_coupons
+from agent.store.checks.down import check_down
 from agent.store.checks.finding import Finding, Step
 from agent.store.checks.ledger import LedgerWalk
 from agent.store.checks.lots import check_lots
@@ -107,9 +113,12 @@ def _all(
     yield from broken
     yield from check_bundles(bundles, outbox.said)
     yield from AwardWalk(connection, bundles, outbox.said).run(step)
+    yield from check_adjustments(connection, bundles, outbox.said)
+    yield from check_grants(connection, outbox.said)
     yield from check_coupons(connection, outbox.said)
     yield from check_refunds(connection, outbox.said)
     yield from check_closes(connection, outbox.said)
+    yield from check_down(connection, outbox.said)
 
 
 def _steps(progress: Progress | None, total: int) -> Step:

@@ -4,7 +4,9 @@ The chain is that of the streams (`sync/chain.py`). The bytes are stored as hash
 be rebuilt canonically to check them.
 
 An entry is about one lot, `ref`, which may not be the only one it moves. Its kinds: award,
-activation, refund, expiry, redemption, return (of a redemption), repayment (of a debt), goodwill.
+activation, refund, expiry, redemption, return (of a redemption), repayment (of a debt), goodwill (points
+given by HQ's decision), adjustment (points taken by it; `ref` is no lot's then), correction (of an award:
+taken back, or borne by the programme).
 """
 
 import json
@@ -17,13 +19,22 @@ from agent.points.ledger import Posting
 from sync.chain import GENESIS, next_head
 
 EntryKind = Literal[
-    "award", "activation", "refund", "expiry", "redemption", "return", "repayment", "goodwill"
+    "award",
+    "activation",
+    "refund",
+    "expiry",
+    "redemption",
+    "return",
+    "repayment",
+    "goodwill",
+    "adjustment",
+    "correction",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One entry, with its postings in the order they were made. `ref`: the id of an award and its lot."""
+    """One entry, with its postings in the order they were made. `ref`: the id of an award or adjustment."""
 
     seq: int
     kind: str

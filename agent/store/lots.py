@@ -1,4 +1,4 @@
-"""Lots: the points of one award, how much of them is left, and which entries filled or took from them.
+"""Lots: points of one award or adjustment, what of them is left, which entries filled or took from them.
 
 What remains is a cache of the moves: `moved` writes both the move and the new rest is written by
 `change`, in the same transaction.
@@ -18,10 +18,11 @@ from agent.points.lots import Lot, LotState
 class StoredLot:
     """One row of `lot`; the fields stand in the order of the columns.
 
-    `lot_id`: its award's, 16 bytes. Days are 'YYYY-MM-DD', the last on which something holds: `lapses_on`
-    is `term_ends_on` with the pauses and grace known today, "" for never; `honoured_until` is "" unless
-    the lot lapsed while this station was dark. `ratio_version`: 0 if the rules do not say. `bucket_on`:
-    the day under which HQ's snapshot has it, where pauses have moved `lapses_on` since, else "".
+    `lot_id`: that of its `source`, an award or an adjustment, 16 bytes. Days are 'YYYY-MM-DD', the last on
+    which something holds: `lapses_on` is `term_ends_on` with the pauses and grace known today, "" for
+    never; `honoured_until` is "" unless the lot lapsed while this station was dark. `ratio_version`: 0 if
+    the rules do not say. `bucket_on`: the day under which HQ's snapshot has it, where pauses have moved
+    `lapses_on` since, else "".
     """
 
     lot_id: bytes
@@ -37,6 +38,7 @@ class StoredLot:
     honoured_until: str
     ratio_version: int
     bucket_on: str = ""
+    source: str = "award"
 
     def as_lot(self) -> Lot:
         """The same in the pure model, whose ids are hex."""
@@ -70,13 +72,13 @@ _OF = f"SELECT {_COLUMNS} FROM lot WHERE lot_id = ?"
 _WITH_REST = f"SELECT {_COLUMNS} FROM lot WHERE member = ? AND remaining_minor > 0 ORDER BY rowid"
 _OF_MEMBER = f"""
 SELECT {_COLUMNS} FROM lot WHERE lot_id IN (
-    SELECT ref FROM ledger_entry WHERE kind = 'award' AND seq IN (
+    SELECT ref FROM ledger_entry WHERE kind IN ('award', 'goodwill') AND seq IN (
         SELECT seq FROM posting WHERE account IN (?, ?)))
 ORDER BY rowid
 """
 _UNKNOWN_TO_HQ = f"""
 SELECT {_COLUMNS} FROM lot WHERE +remaining_minor > 0 AND lot_id IN (
-    SELECT ref FROM ledger_entry WHERE kind = 'award' AND seq IN (
+    SELECT ref FROM ledger_entry WHERE kind IN ('award', 'goodwill') AND seq IN (
         SELECT seq FROM posting WHERE account IN (:active, :pending)
           AND seq > coalesce((SELECT included_seq FROM member WHERE member = :member), 0)))
 ORDER BY rowid
@@ -108,7 +110,7 @@ class Lots:
         self._connection = connection
 
     def open(self, lot: StoredLot, seq: int) -> None:
-        """Write the lot that the award of ledger entry `seq` opens, and its first move."""
+        """Write the lot that ledger entry `seq` opens, and its first move."""
         assert lot.remaining_minor == lot.minor, lot
         self._connection.execute(_OPEN, _ROW(lot))
         self.moved(lot.lot_id, seq, lot.minor)

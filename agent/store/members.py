@@ -16,6 +16,7 @@ class Member:
     """One member of the snapshot. `balance_minor` has everything of ours up to ledger `included_seq`.
 
     `lapsed_through`: what lapsed up to this day is out of the balance already; "" says nothing of it.
+    `profile`: JSON of what the handlers know besides (`agent/messages/snapshot.py`, `Profile`).
     """
 
     member: str
@@ -29,6 +30,7 @@ class Member:
     version: int
     lapsed_through: str
     as_of_ms: int
+    profile: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +77,21 @@ class Balance:
 
 _COLUMNS = """
 member, status, tier, tier_valid_until, cohort, birth_month, birth_day,
-balance_minor, included_seq, version, lapsed_through, as_of_ms
+balance_minor, included_seq, version, lapsed_through, as_of_ms, profile
 """
 _BY_CREDENTIAL = f"""
 SELECT {_COLUMNS} FROM member WHERE member = (SELECT member FROM credential WHERE credential = ?)
 """
 _BY_ID = f"SELECT {_COLUMNS} FROM member WHERE member = ?"
-_ACTIVE_ONES = "SELECT member FROM member WHERE status = 'ACTIVE'"
+_ALL = f"SELECT {_COLUMNS} FROM member"
+_SET_STATUS = "UPDATE member SET status = ? WHERE member = ?"
+_SET_TIER = "UPDATE member SET tier = ?, tier_valid_until = ? WHERE member = ?"
+_OWNER = "SELECT member FROM credential WHERE credential = ?"
+_FORGET_CREDENTIALS = "DELETE FROM credential WHERE member = ?"
+_FORGET_BUCKETS = "DELETE FROM bucket WHERE member = ?"
+_FORGET_USAGE = "DELETE FROM usage_elsewhere WHERE member = ?"
+_FORGET_MEMBER = "DELETE FROM member WHERE member = ?"
+_FORGET_DAYS = "UPDATE lot SET bucket_on = '' WHERE member = ? AND bucket_on <> ''"
 _HONOURED = "SELECT member, lapses_on, honoured_until FROM bucket WHERE honoured_until <> ''"
 _CLEAR_CREDENTIALS = "DELETE FROM credential"
 _CLEAR_BUCKETS = "DELETE FROM bucket"
@@ -90,7 +100,7 @@ _CLEAR_MEMBERS = "DELETE FROM member"
 _CLEAR_DAYS = "UPDATE lot SET bucket_on = '' WHERE bucket_on <> ''"
 _ADD = f"""
 INSERT INTO member ({_COLUMNS}, included_minor)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
         (SELECT coalesce(sum(minor), 0) FROM posting WHERE account IN (?, ?, ?) AND seq <= ?))
 """
 _ADD_CREDENTIAL = "INSERT INTO credential (credential, member) VALUES (?, ?)"
@@ -98,7 +108,10 @@ _ADD_BUCKET = "INSERT INTO bucket (member, lapses_on, minor, honoured_until) VAL
 _ADD_USAGE = """
 INSERT INTO usage_elsewhere (member, period, minor, fills, volume_ml, amount_fen) VALUES (?, ?, ?, ?, ?, ?)
 """
-_ADD_SNAPSHOT = "INSERT INTO snapshot (version, sha256, members, loaded_at_ms) VALUES (?, ?, ?, ?)"
+_ADD_SNAPSHOT = """
+INSERT INTO snapshot (version, base, sha256, members, loaded_at_ms)
+VALUES (?, ?, ?, (SELECT count(*) FROM member), ?)
+"""
 _LATEST_SNAPSHOT = "SELECT version, sha256 FROM snapshot ORDER BY version DESC LIMIT 1"
 _OURS = "SELECT minor, fills, volume_ml, amount_fen FROM usage WHERE member = ? AND period = ?"
 _FIRST_NOT_INCLUDED = """
@@ -218,34 +231,65 @@ class Members:
         self._connection.execute(_HONOUR, (until, member, lapses_on))
 
     def latest_snapshot(self) -> tuple[int, bytes] | None:
-        """(version, SHA-256 of the signed payload) of the newest snapshot that was taken in."""
+        """(version, SHA-256 of what was signed) of the newest snapshot or delta that was taken in."""
         row = self._connection.execute(_LATEST_SNAPSHOT).fetchone()
         return (int(row[0]), bytes(row[1])) if row else None
 
-    def replace_all(
-        self, version: int, sha256: bytes, members: Sequence[KnownMember], at_ms: int
-    ) -> tuple[str, ...]:
-        """Take a full snapshot; members not in it are gone. Returns who was ACTIVE and is FROZEN now.
+    def all(self) -> dict[str, Member]:
+        """Every member who is known here, by id."""
+        return {row[0]: _member(row) for row in self._connection.execute(_ALL)}
+
+    def owner(self, credential: str) -> str | None:
+        """Whose credential this is; None if nobody's who is known here."""
+        row = self._connection.execute(_OWNER, (credential,)).fetchone()
+        return str(row[0]) if row else None
+
+    def set_status(self, member: str, status: str) -> None:
+        """ACTIVE, FROZEN or CLOSED until HQ's next word on the member."""
+        self._connection.execute(_SET_STATUS, (status, member))
+
+    def set_tier(self, member: str, tier: str, valid_until: str) -> None:
+        """`valid_until`: the last day, "" without end."""
+        self._connection.execute(_SET_TIER, (tier, valid_until, member))
+
+    def replace_all(self, version: int, sha256: bytes, members: Sequence[KnownMember], at_ms: int) -> None:
+        """Take a full snapshot; members not in it are gone.
 
         `included_seq` is kept as far as it reaches in this incarnation of the file. A bucket that was
         honoured stays so. Usage elsewhere is HQ's figure without what we had awarded by then.
         """
-        were_active = {row[0] for row in self._connection.execute(_ACTIVE_ONES)}
-        honoured = {
-            (member, lapses_on): until for member, lapses_on, until in self._connection.execute(_HONOURED)
-        }
+        taken = _Taking(self._connection, self._honoured())
         for clear in (_CLEAR_CREDENTIALS, _CLEAR_BUCKETS, _CLEAR_USAGE, _CLEAR_MEMBERS, _CLEAR_DAYS):
             self._connection.execute(clear)
-        taken = _Taking(self._connection, honoured)
         for known in members:
             taken.add(known)
-        self._connection.execute(_ADD_SNAPSHOT, (version, sha256, len(members), at_ms))
-        frozen = (known.member.member for known in members if known.member.status == "FROZEN")
-        return tuple(member for member in frozen if member in were_active)
+        self._connection.execute(_ADD_SNAPSHOT, (version, 0, sha256, at_ms))
+
+    def replace_some(
+        self,
+        version: int,
+        base: int,
+        sha256: bytes,
+        members: Sequence[KnownMember],
+        gone: Sequence[str],
+        at_ms: int,
+    ) -> None:
+        """Take a delta to version `base`: these members anew, as in `replace_all`, without those `gone`."""
+        taken = _Taking(self._connection, self._honoured())
+        for name in (*gone, *(known.member.member for known in members)):
+            for forget in (_FORGET_CREDENTIALS, _FORGET_BUCKETS, _FORGET_USAGE, _FORGET_MEMBER, _FORGET_DAYS):
+                self._connection.execute(forget, (name,))
+        for known in members:
+            taken.add(known)
+        self._connection.execute(_ADD_SNAPSHOT, (version, base, sha256, at_ms))
+
+    def _honoured(self) -> dict[tuple[str, str], str]:
+        rows = self._connection.execute(_HONOURED)
+        return {(member, lapses_on): until for member, lapses_on, until in rows}
 
 
 class _Taking:
-    """One snapshot being written."""
+    """One snapshot or delta being written."""
 
     def __init__(self, connection: sqlite3.Connection, honoured: dict[tuple[str, str], str]) -> None:
         self._connection = connection
@@ -279,7 +323,7 @@ class _Taking:
             (
                 *(name, member.status, member.tier, member.tier_valid_until, member.cohort, month, day),
                 *(member.balance_minor, included_seq, member.version),
-                *(member.lapsed_through, member.as_of_ms),
+                *(member.lapsed_through, member.as_of_ms, member.profile),
                 *(active(name), pending(name), debt(name), included_seq),
             ),
         )

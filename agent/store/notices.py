@@ -21,6 +21,7 @@ _WAITING = """
 SELECT notice_id, member, code, minor, at_ms, shown_at_ms FROM notice
 WHERE member = ? AND shown_at_ms IS NULL ORDER BY notice_id
 """
+_WITHDRAW = "DELETE FROM notice WHERE member = ? AND code = ? AND shown_at_ms IS NULL"
 _SHOWN = "UPDATE notice SET shown_at_ms = ? WHERE notice_id = ? AND shown_at_ms IS NULL"
 _REMINDED = "SELECT 1 FROM reminder WHERE member = ? AND lapses_on = ? AND stage_days = ?"
 _REMIND = "INSERT INTO reminder (member, lapses_on, stage_days, shown_at_ms) VALUES (?, ?, ?, ?)"
@@ -33,6 +34,10 @@ class Notices:
     def add(self, member: str, code: str, minor: int, at_ms: int) -> None:
         """Keep one to be shown when the member next comes; `minor` >= 0."""
         self._connection.execute(_ADD, (member, code, minor, at_ms))
+
+    def withdraw(self, member: str, code: str) -> bool:
+        """It is not so any more: True if nobody had told the member yet, and now nobody will."""
+        return self._connection.execute(_WITHDRAW, (member, code)).rowcount > 0
 
     def waiting(self, member: str) -> list[StoredNotice]:
         """What the member has not been told yet, oldest first."""

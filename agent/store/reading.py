@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.store.outbox import backlog
+from sync.outbox import Backlog
+
 Connection = sqlite3.Connection
 
 WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
@@ -61,9 +64,7 @@ SELECT (SELECT count(*) FROM fact WHERE kind <> 'gap'), (SELECT count(*) FROM aw
        (SELECT count(*) FROM fact WHERE kind = 'gap')
 """
 _QUEUES = """
-SELECT tip.stream, tip.seq, coalesce(mark.seq, 0), mark.acked_at_ms,
-       (SELECT min(at_ms) FROM outbox AS row
-        WHERE row.stream = tip.stream AND row.seq > coalesce(mark.seq, 0))
+SELECT tip.stream, tip.seq, coalesce(mark.seq, 0), mark.acked_at_ms
 FROM (SELECT stream, max(seq) AS seq FROM outbox GROUP BY stream) AS tip
 LEFT JOIN watermark AS mark ON mark.stream = tip.stream ORDER BY tip.stream
 """
@@ -95,9 +96,15 @@ def summary(connection: sqlite3.Connection, at_ms: int) -> dict[str, object]:
         "members": members,
         "member_snapshot": _version(connection.execute(_SNAPSHOT).fetchone()),
         "bundle": " ".join(map(str, connection.execute(_BUNDLE, (at_ms,)).fetchone() or ())),
-        "queues": [_queue(row, at_ms) for row in connection.execute(_QUEUES)],
+        "queues": queues(connection, at_ms),
         "alarms": [_alarm(row) for row in connection.execute(_ALARMS)],
     }
+
+
+def queues(connection: sqlite3.Connection, at_ms: int) -> list[dict[str, object]]:
+    """What waits for HQ, by stream; only those in which there is or was something."""
+    rows = connection.execute(_QUEUES).fetchall()
+    return [_queue(row, backlog(connection, row[0]), at_ms) for row in rows]
 
 
 _BOOKS = """
@@ -131,14 +138,15 @@ def _version(row: tuple[int, int] | None) -> Mapping[str, int] | None:
     return {"version": row[0], "members": row[1]} if row else None
 
 
-def _queue(row: tuple[str, int, int, int | None, int | None], at_ms: int) -> dict[str, object]:
-    stream, last_seq, watermark, acked_at_ms, oldest_at_ms = row
+def _queue(row: tuple[str, int, int, int | None], waiting: Backlog, at_ms: int) -> dict[str, object]:
+    stream, last_seq, watermark, acked_at_ms = row
     return {
         "stream": stream,
         "last_seq": last_seq,
         "watermark": watermark,
-        "waiting": last_seq - watermark,
-        "oldest_waiting_ms": None if oldest_at_ms is None else at_ms - oldest_at_ms,
+        "waiting": waiting.items,
+        "waiting_bytes": waiting.size_bytes,
+        "oldest_waiting_ms": None if waiting.oldest_at_ms is None else at_ms - waiting.oldest_at_ms,
         "acked_at_ms": acked_at_ms,
     }
 

@@ -35,11 +35,16 @@ class TracedMove:
 
 @dataclass(frozen=True, slots=True)
 class TracedLot:
-    """A lot with the fact that earned it and everything that moved it, oldest first."""
+    """A lot with what opened it and everything that moved it, oldest first.
+
+    `fact_id`: the sale that earned it, by rules of that `version`, or whose award was corrected; b"" and 0
+    where HQ gave it otherwise. `command`: HQ's item that gave it, "" for an award.
+    """
 
     lot: StoredLot
     fact_id: bytes
     version: int
+    command: str
     moves: tuple[TracedMove, ...]
 
 
@@ -58,7 +63,8 @@ _USED = "SELECT period, minor, fills, volume_ml, amount_fen FROM usage WHERE mem
 _ELSEWHERE = """
 SELECT period, minor, fills, volume_ml, amount_fen FROM usage_elsewhere WHERE member = ? ORDER BY period
 """
-_AWARD = "SELECT fact_id, version FROM award WHERE award_id = ?"
+_AWARD = "SELECT fact_id, version, '' FROM award WHERE award_id = ?"
+_ADJUSTMENT = "SELECT coalesce(fact_id, x''), 0, command FROM adjustment WHERE adjustment_id = ?"
 _MOVES = """
 SELECT lot_move.seq, ledger_entry.kind, ledger_entry.ref, ledger_entry.at_ms, lot_move.minor
 FROM lot_move JOIN ledger_entry ON ledger_entry.seq = lot_move.seq
@@ -103,9 +109,10 @@ def trace(connection: sqlite3.Connection, member: str) -> list[TracedLot]:
 
 
 def _traced(connection: sqlite3.Connection, lot: StoredLot) -> TracedLot:
-    fact_id, version = connection.execute(_AWARD, (lot.lot_id,)).fetchone()
+    source = _AWARD if lot.source == "award" else _ADJUSTMENT
+    fact_id, version, command = connection.execute(source, (lot.lot_id,)).fetchone()
     moves = tuple(TracedMove(*row) for row in connection.execute(_MOVES, (lot.lot_id,)))
-    return TracedLot(lot, bytes(fact_id), version, moves)
+    return TracedLot(lot, bytes(fact_id), version, command, moves)
 
 
 def closes(connection: sqlite3.Connection, *, last: int) -> list[Close]:

@@ -16,15 +16,68 @@ from pathlib import Path
 
 from agent.handlers.adopt_coupons import adopt_coupons
 from agent.handlers.apply_ack import apply_ack, prune
+from agent.handlers.cases import note_case
+from agent.handlers.obey import obey
+from agent.handlers.obey_kinds import BOOKS
 from agent.store.bundles import Rollout
 from agent.store.outbox import LEDGER
 from drivers.events import BasketLine, DeviceTime
-from tests.world import BASIC, GOLD, STRANGER, World
+from sync.down import Down
+from sync.keys import SigningKey
+from sync.trust import KeyEntry, KeyList, sign_keys
+from tests.world import BASIC, DAY_MS, GOLD, STRANGER, WEDNESDAY_MS, World
 
+HQ = SigningKey(b"h" * 32)
 COUPONS = b"""{"schema": "coupons/1", "station": "station-0042", "programme": "demo-cn", "version": 1,
 "issued_at_ms": 0, "coupons": [{"serial": "W-1", "member": "m-gold", "kind": "welcome",
 "valid_from": "2026-07-01", "valid_until": "2026-07-31"}],
 "pool": [{"serial": "P-1", "kind": "wash", "valid_until": "2026-12-31"}]}"""
+
+KEYS = sign_keys(
+    KeyList(
+        schema="keys/1",
+        programme="demo-cn",
+        version=2,
+        issued_at_ms=0,
+        keys=(KeyEntry(key=HQ.public.text, roles=("ack", "down", "documents")),),
+    ),
+    HQ,
+)
+TOLD: tuple[tuple[str, dict[str, object]], ...] = (
+    ("pause", {"what": "redemptions", "until_ms": 1, "reason": "audit"}),
+    ("coffee", {}),
+    ("adjust", {"member": "m-gold", "minor": 700, "reason": "goodwill", "lapses_on": "2026-12-31"}),
+    ("adjust", {"member": "m-gold", "minor": -300, "reason": "error", "case": "c-1"}),
+    ("grant", {"grant": "g-1", "epoch": 1, "member": "m-gold", "minor": 500, "valid_until_ms": 2**43}),
+    ("price.table", {"version": 1, "valid_from_ms": 0, "prices": [["petrol-92", 7_830]]}),
+    ("revocations", {"version": 1, "credentials": [["k1:" + "A" * 22, 0]]}),
+    ("catalogue", {"version": 1, "texts": [["TOO_LATE", "en", "Too late"]]}),
+    (
+        "notice",
+        {
+            "notice": "n-1",
+            "version": 1,
+            "audience": "staff",
+            "from_ms": 0,
+            "until_ms": 1,
+            "zh": "",
+            "en": "x",
+        },
+    ),
+    ("case.update", {"case": "c-1", "version": 1, "state": "OPEN", "owner": "hq-1", "at_ms": 1}),
+)
+ORDERS = tuple(
+    Down(
+        station="station-0042",
+        down_seq=seq,
+        id=f"o-{seq}",
+        kind=kind,
+        issued_at_ms=WEDNESDAY_MS,
+        not_after_ms=WEDNESDAY_MS + 9 * DAY_MS,
+        body=body,
+    )
+    for seq, (kind, body) in enumerate(TOLD, start=1)
+)
 
 
 def live(world: World) -> None:
@@ -60,6 +113,11 @@ def live(world: World) -> None:
     world.run(lambda tx, at: tx.bundles.count_shadow(43, more=1, fewer=0, active_minor=1, candidate_minor=2))
     world.run(lambda tx, at: tx.bundles.count_guard(42, sales=1))
     world.run(lambda tx, at: tx.runs.end(run_id, at.wall_ms))
+    for order in ORDERS:
+        world.run(lambda tx, at, down=order: obey(down, bytes(32), tx, world.site, at.wall_ms, at, BOOKS))
+    world.fuel(12_000)
+    world.run(lambda tx, at: note_case("c-1", "staff-4", "they wait here", tx, at))
+    world.run(lambda tx, at: tx.trust.adopt(2, KEYS, at.wall_ms))
     world.run(lambda tx, at: apply_ack(LEDGER, 3, tx.outbox.head_at(LEDGER, 3) or b"", tx, at))
     world.wait(1)
     world.run(lambda tx, at: prune(LEDGER, 0, tx, at))

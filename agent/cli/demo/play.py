@@ -24,7 +24,10 @@ DRAIN_WITHIN_S = 30.0
 PEN_DOWN_S = 1.2
 """Time in which a poll certainly has brought both fuellings of the ambiguous sale to the station."""
 
+PROMOTED = MEMBERS[0][0]
+
 # When things break, as shares of the time the customers take.
+PROMOTE_AT = 0.08
 CUT_AT, KILL_AGENT_AT, KILL_HQ_AT, MEND_AT, START_HQ_AT = 0.30, 0.45, 0.60, 0.72, 0.80
 
 
@@ -160,6 +163,7 @@ class Play:
         """Cut, kill, kill, mend, start: in step with the customers' time."""
         began = self._clock.monotonic_ms()
         steps: list[tuple[float, str, Callable[[], None]]] = [
+            (PROMOTE_AT, f"headquarters gives {PROMOTED} another tier", lambda: self._promote(view)),
             (CUT_AT, "the link to headquarters is cut; the station goes on", self._cut),
             (KILL_AGENT_AT, "SIGKILL for the agent in the middle of a sale", self._kill_agent),
             (KILL_HQ_AT, "SIGKILL for headquarters", lambda: self.stage.kill("hq")),
@@ -171,6 +175,14 @@ class Play:
                 time.sleep(0.02)
             view.say(f"--- {line}")
             step()
+
+    def _promote(self, view: View) -> None:
+        """By headquarters' own commands: the list of members as it was loaded, then a decision on one."""
+        self.stage.order("publish", "members", str(self.stage.document), "--station", self.stage.plan.station)
+        took_ms = self.stage.order("member", "set-tier", PROMOTED, "platinum", "--reason", "goodwill")
+        view.say(
+            f"    signed, numbered, obeyed at the pump {took_ms / 1000:.1f} s later: the next sale has it"
+        )
 
     def _cut(self) -> None:
         assert self.stage.relay is not None

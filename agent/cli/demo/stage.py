@@ -71,6 +71,11 @@ class Stage:
         return self.directory / "state" / "station.db"
 
     @property
+    def document(self) -> Path:
+        """What was loaded last, as it was signed."""
+        return self.directory / "document.dsse"
+
+    @property
     def socket(self) -> Path:
         return self.directory / "control.sock"
 
@@ -133,10 +138,11 @@ class Stage:
         return self._processes[name].pid
 
     def load(self, document: bytes) -> None:
-        path = self.directory / "document.dsse"
-        path.write_bytes(document)
+        self.document.write_bytes(document)
         done = subprocess.run(
-            [*_FORECOURT, "load", str(path), "--config", str(self.config)], capture_output=True, check=False
+            [*_FORECOURT, "load", str(self.document), "--config", str(self.config)],
+            capture_output=True,
+            check=False,
         )
         if done.returncode != 0:
             raise StageError(f"load: {done.stderr.decode().strip()}")
@@ -166,6 +172,20 @@ class Stage:
             time.sleep(_LOOK_EVERY_S)
         return False
 
+    def order(self, *arguments: str) -> int:
+        """A command of headquarters that tells the station something, until it is obeyed; milliseconds."""
+        began_ms = self._wall_ms()
+        told = self._run_hq(*arguments, "--key", str(self.directory / "hq.key"), "--json")
+        number = json.loads(told)["issued"][0]["down_seq"]
+
+        def is_consumed() -> bool:
+            orders = self.status()["orders"]
+            assert isinstance(orders, dict)
+            return int(orders["seq"]) >= int(number)
+
+        self._wait(f"order {number} to be obeyed", is_consumed, "agent")
+        return self._wall_ms() - began_ms
+
     def _write_files(self) -> None:
         state = self.directory / "state"
         state.mkdir(mode=0o750, exist_ok=True)
@@ -192,11 +212,12 @@ class Stage:
         )
         self._run_hq("station", "add", self.plan.station, "--key", self._station_key.public.text)
 
-    def _run_hq(self, *arguments: str) -> None:
+    def _run_hq(self, *arguments: str) -> bytes:
         command = [*_FORECOURT, "hq", *arguments, "--db", self.hq_url]
         done = subprocess.run(command, capture_output=True, check=False)
         if done.returncode != 0:
             raise StageError(f"hq {arguments[0]}: {done.stderr.decode().strip()}")
+        return done.stdout
 
     def _snapshot(self) -> bytes:
         members = tuple(

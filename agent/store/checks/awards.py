@@ -7,27 +7,27 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
 from agent.points.award import Award, award
-from agent.points.inputs import AwardInputs, Local
+from agent.points.inputs import AwardInputs
+from agent.points.lean import LeanInputs, fuel_line
 from agent.points.ratios import ratio_at
 from agent.points.rules import Bundle
-from agent.points.validity import with_pauses
 from agent.store.awards import Used, counted, periods
 from agent.store.bundles import StoredBundle
 from agent.store.checks.finding import Finding, Step
+from agent.store.checks.last_days import LastDays, local_time
 from agent.store.checks.outbox import Said
 
 _AWARDS = """
 SELECT award.award_id, award.member, award.bundle, award.version, award.minor, award.reason, award.inputs,
        award.result, award.settled_at_ms, award.stream_seq,
-       fact.fact_id, fact.kind, coalesce(correction.volume_ml, fact.volume_ml), fact.evidence,
-       fact.time_quality, fact.event_time_ms, coalesce(correction.stream_seq, fact.stream_seq),
+       fact.fact_id, fact.kind, fact.product, coalesce(correction.volume_ml, fact.volume_ml),
+       fact.amount_fen, fact.evidence, fact.time_quality, fact.event_time_ms,
+       coalesce(correction.stream_seq, fact.stream_seq),
        binding.member, outbox.kind, outbox.at_ms, outbox.body,
        lot.member, lot.minor, lot.earned_on, lot.spendable_at_ms, lot.term_ends_on, lot.lapses_on,
        lot.honoured_until, lot.ratio_version,
@@ -60,7 +60,9 @@ class _Row:
     stream_seq: int
     fact_id: bytes | None
     fact_kind: str
+    product: str
     volume_ml: int
+    amount_fen: int
     evidence: str
     time_quality: str
     event_time_ms: int
@@ -91,7 +93,7 @@ class AwardWalk:
         self._bundles = bundles
         self._said = said
         self._programme = str(connection.execute(_PROGRAMME).fetchone()[0])
-        self._pauses = _pauses(bundles)
+        self._last_days = LastDays(bundles)
         self._with_item = 0
 
     def run(self, step: Step) -> Iterator[Finding]:
@@ -103,6 +105,12 @@ class AwardWalk:
             yield from self._surroundings(row, where)
             if row.fact_id is None:
                 continue
+            try:
+                inputs = AwardInputs.model_validate_json(row.inputs)
+            except ValidationError:
+                yield Finding("AWARD", where, "its inputs cannot be read")
+                continue
+            yield from self._told(row, inputs, where)
             if (known := self._bundles.get(row.version)) is None or known[0].bundle != row.bundle:
                 yield Finding(
                     "AWARD_RULES",
@@ -111,11 +119,6 @@ class AwardWalk:
                 )
                 continue
             yield from self._in_force(row, where)
-            try:
-                inputs = AwardInputs.model_validate_json(row.inputs)
-            except ValidationError:
-                yield Finding("AWARD", where, "its inputs cannot be read")
-                continue
             earned = award(inputs, known[1])
             yield from self._recomputed(row, inputs, earned, where)
             yield from self._sold(row, inputs, known[1], where)
@@ -132,16 +135,29 @@ class AwardWalk:
             yield Finding("AWARD_ID", where, "it is not the id of the award of its fact")
         if row.bound_member != row.member:
             yield Finding("AWARD_WITHOUT_BINDING", where, "no binding names its member")
-        if 0 < row.stream_seq < self._said.since.get("ledger", 1):
+        if self._item_is_gone(row):
             return
         self._with_item += 1
-        head = (
-            f'{{"kind":"award","of":{row.fact_seq},"member":"{row.member}","bundle":"{row.bundle}",'
-            f'"version":{row.version},"inputs":{row.inputs},"minor":{row.minor}'
-        )
         if row.item_kind != "award" or row.item_at_ms != row.settled_at_ms:
             yield Finding("AWARD_ITEM", where, f"ledger {row.stream_seq} is {row.item_kind}")
-        elif not row.item.startswith((f"{head},".encode(), f"{head}}}".encode())):
+
+    def _item_is_gone(self, row: _Row) -> bool:
+        """HQ has it, and it was pruned."""
+        return 0 < row.stream_seq < self._said.since.get("ledger", 1)
+
+    def _told(self, row: _Row, inputs: AwardInputs, where: str) -> Iterator[Finding]:
+        """What HQ was told is this award."""
+        if self._item_is_gone(row) or row.item_kind != "award":
+            return
+        fuel = None
+        if row.fact_kind == "fuelling":
+            fuel = fuel_line(row.product, row.volume_ml, row.amount_fen)
+        lean = LeanInputs.of(inputs, fuel, row.event_time_ms).model_dump_json(exclude_defaults=True)
+        head = (
+            f'{{"kind":"award","bundle":"{row.bundle}","version":{row.version},"member":"{row.member}",'
+            f'"of":{row.fact_seq},"inputs":{lean},"minor":{row.minor}'
+        )
+        if not row.item.startswith((f"{head},".encode(), f"{head}}}".encode())):
             yield Finding("AWARD_ITEM", where, f"ledger {row.stream_seq} says something else")
 
     def _in_force(self, row: _Row, where: str) -> Iterator[Finding]:
@@ -171,7 +187,7 @@ class AwardWalk:
         """I4, I28: the inputs are those of the fact."""
         volume_ml = row.volume_ml if row.fact_kind == "fuelling" else 0
         told = (sum(line.volume_ml for line in inputs.lines), inputs.evidence, inputs.time_quality)
-        local = _local(row.event_time_ms, bundle)
+        local = local_time(row.event_time_ms, bundle)
         if told != (volume_ml, row.evidence, row.time_quality) or inputs.local != local:
             yield Finding("AWARD", where, "its inputs are not those of its fact")
         if row.minor and volume_ml and row.evidence == "none":
@@ -194,38 +210,13 @@ class AwardWalk:
             ratio.version if ratio else 0,
         ):
             yield Finding("LOT_TERMS", where, "its lot has other terms")
-        days = self._last_days(inputs.local.day, earned.lapses_on) | self._days_of_grace(row, bundle)
+        days = self._last_days.of(row.earned_on, earned.lapses_on, row.returned_at_ms)
         if row.lapses_on not in days:
             yield Finding("LOT_TERMS", where, f"its lot lapses on {row.lapses_on or 'no day'}")
         said = self._said.honoured.get(row.stream_seq)
         unsaid = row.honoured_until if not self._said.everything("service") else ""
         if row.honoured_until != (said or unsaid):
             yield Finding("LOT_TERMS", where, f"its lot is honoured until {row.honoured_until or 'no day'}")
-
-    def _last_days(self, earned_on: date, term_ends_on: str) -> set[str]:
-        """The term's end, and where it moves with the pauses of any region in any bundle."""
-        if not term_ends_on or not self._pauses:
-            return {term_ends_on}
-        ends = date.fromisoformat(term_ends_on)
-        moved = (with_pauses(earned_on, ends, pauses) for pauses in self._pauses)
-        return {term_ends_on, *(day.isoformat() if day else "" for day in moved)}
-
-    def _days_of_grace(self, row: _Row, bundle: Bundle) -> set[str]:
-        """Where points came back to a lot that had lapsed: `refund_grace_days` after that day."""
-        local = None if row.returned_at_ms is None else _local(row.returned_at_ms, bundle)
-        if local is None:
-            return set()
-        graces = {known.expiry.refund_grace_days for _, known in self._bundles.values() if known.expiry}
-        return {(local.day + timedelta(days=grace)).isoformat() for grace in graces}
-
-
-def _local(at_ms: int, bundle: Bundle) -> Local | None:
-    """The time in the programme's zone; None where there is no such time or zone."""
-    try:
-        civil = datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(ZoneInfo(bundle.timezone))
-        return Local.at(civil, bundle.business_day_starts_minute)
-    except (ValueError, KeyError, OverflowError, OSError):
-        return None
 
 
 def _may_have_judged(bundle: StoredBundle, row: _Row) -> bool:
@@ -240,16 +231,6 @@ def _surely_judged(bundle: StoredBundle, row: _Row) -> bool:
     assert bundle.activated_at_ms is not None
     begun = bundle.activated_at_ms < row.settled_at_ms
     return begun and (bundle.state != "REJECTED" or row.settled_at_ms < bundle.state_at_ms)
-
-
-def _pauses(bundles: dict[int, tuple[StoredBundle, Bundle]]) -> set[tuple[tuple[date, date], ...]]:
-    """The pauses of each region in each bundle."""
-    found = set()
-    for _, bundle in bundles.values():
-        pauses = bundle.expiry.pause if bundle.expiry else ()
-        for region in {region for pause in pauses for region in pause.region}:
-            found.add(tuple((p.from_date, p.until) for p in pauses if region in p.region))
-    return found
 
 
 def _award_id(programme: str, fact_id: bytes) -> bytes:

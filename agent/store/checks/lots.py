@@ -13,8 +13,11 @@ from agent.store.checks.finding import Finding
 
 _LOTS = """
 SELECT lot.lot_id, lot.member, lot.minor, lot.remaining_minor, lot.lapsed_minor, lot.state,
-       lot.spendable_at_ms, award.settled_at_ms
-FROM lot LEFT JOIN award ON award.award_id = lot.lot_id ORDER BY lot.lot_id
+       lot.spendable_at_ms, coalesce(award.settled_at_ms, adjustment.adjusted_at_ms),
+       iif(lot.source = 'award', 'award', 'goodwill')
+FROM lot LEFT JOIN award ON award.award_id = lot.lot_id AND lot.source = 'award'
+LEFT JOIN adjustment ON adjustment.adjustment_id = lot.lot_id AND lot.source = 'adjustment'
+ORDER BY lot.lot_id
 """
 _EVENTS = """
 SELECT lot_move.lot_id AS lot_id, lot_move.seq AS seq, lot_move.minor AS moved, 0 AS lapsed,
@@ -46,11 +49,13 @@ class _Replay:
                 self.state = "active"
             case "expiry", True if moved == -lapsed < 0:
                 self.state = "expired"
-            case "refund", True if self.remaining_minor == 0:
+            case (("refund" | "correction"), True) if self.remaining_minor == 0:
                 self.state = "expired" if self.lapsed_minor else "reversed"
-            case "refund", True:
+            case (("refund" | "correction"), True):
                 pass
-            case (("refund" | "redemption" | "repayment"), _) if moved < 0 and not lapsed:
+            case (("refund" | "correction" | "redemption" | "repayment" | "adjustment"), _) if (
+                moved < 0 and not lapsed
+            ):
                 self.state = self.state if self.remaining_minor else "exhausted"
             case "return", _ if moved > 0 and not lapsed:
                 self.state = "pending" if self.state == "pending" else "active"
@@ -81,12 +86,12 @@ def check_lots(connection: sqlite3.Connection, balances: Counter[str]) -> Iterat
 
 
 def _wrong(row: tuple[Any, ...], events: list[Any]) -> str:
-    _, _, minor, remaining_minor, lapsed_minor, state, spendable_at_ms, settled_at_ms = row
-    if not events or events[0][2] != minor or events[0][4:6] != ("award", 1):
-        return "its award's entry did not open it"
+    _, _, minor, remaining_minor, lapsed_minor, state, spendable_at_ms, settled_at_ms, opened_by = row
+    if not events or events[0][2] != minor or events[0][4:6] != (opened_by, 1):
+        return f"its entry '{opened_by}' did not open it"
     opened_at_ms = events[0][6]
     if settled_at_ms != opened_at_ms:
-        return f"its award was settled at {settled_at_ms}, its entry written at {opened_at_ms}"
+        return f"it was given at {settled_at_ms}, its entry written at {opened_at_ms}"
     replay = _Replay("pending" if spendable_at_ms > opened_at_ms else "active", minor)
     for _, steps in groupby(events[1:], itemgetter(1)):
         entry = list(steps)

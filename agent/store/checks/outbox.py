@@ -49,12 +49,17 @@ class Said:
     adopted: dict[int, dict[str, Any]] = field(default_factory=dict)
     coupons_used: dict[str, dict[str, Any]] = field(default_factory=dict)
     coupons_issued: dict[str, dict[str, Any]] = field(default_factory=dict)
+    applied: dict[int, dict[str, Any]] = field(default_factory=dict)
+    adjusted: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """By their seq in the ledger stream."""
+    statements: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    """The last one of each grant and epoch."""
     awards: int = 0
     """How many items tell of an award."""
     since: dict[str, int] = field(default_factory=dict)
     """The first kept seq of each stream: from 1 on, what is not said never happened."""
 
-    def hear(self, kind: str, item: dict[str, Any]) -> None:
+    def hear(self, kind: str, seq: int, item: dict[str, Any]) -> None:
         match kind:
             case "refund":
                 self.refunds[item["till"], item["refund_id"]] = item
@@ -70,6 +75,12 @@ class Said:
                 self.coupons_used[item["serial"]] = item
             case "coupon.issued":
                 self.coupons_issued[item["serial"]] = item
+            case "adjusted":
+                self.adjusted[seq] = item
+            case "grant.statement":
+                self.statements[item["grant"], item["grant_epoch"]] = item
+            case "applied":
+                self.applied[item["seq"]] = item
             case "adopted" if item["what"] == "bundle":
                 self.adopted[item["version"]] = item
 
@@ -112,7 +123,7 @@ class OutboxWalk:
             seq_before, head = seq, stored
             if (stream, seq) in places:
                 places[stream, seq] = stored
-            if wrong := self._item(kind, at_ms, body):
+            if wrong := self._item(kind, seq, at_ms, body):
                 yield Finding("ITEM", where, wrong)
         for stream, (seq, marked) in self._marks.items():
             if marked not in (places[stream, seq] if seq else GENESIS, self._parts.get((stream, seq))):
@@ -132,7 +143,7 @@ class OutboxWalk:
         if seq > kept_from and (stream, seq - 1) not in self._parts:
             yield Finding("OUTBOX_GAP", f"{stream} {seq}", f"rows from {kept_from} on must be there")
 
-    def _item(self, kind: str, at_ms: int, body: bytes) -> str:
+    def _item(self, kind: str, seq: int, at_ms: int, body: bytes) -> str:
         """What is wrong with a row's own columns. Bytes that are no item of ours are only chained."""
         if not body.startswith(b'{"kind":"'):
             return ""
@@ -143,7 +154,7 @@ class OutboxWalk:
             return ""
         try:
             item = json.loads(body)
-            self.said.hear(kind, item)
+            self.said.hear(kind, seq, item)
         except (ValueError, KeyError, TypeError):
             return "it cannot be read"
         return "" if item.get("at_ms", at_ms) == at_ms else "written at another time than it says"

@@ -12,7 +12,9 @@ from agent.store.checks.outbox import Said
 
 _REFUNDS = """
 SELECT refund.register, refund.refund_id, refund.pos_sale_id, refund.fact_id, refund.amount_fen, refund.minor,
-       refund.refunded_at_ms, pos_sale.fact_id, pos_sale.total_fen, award.stream_seq
+       refund.refunded_at_ms, pos_sale.fact_id, pos_sale.total_fen, award.stream_seq,
+       (SELECT coalesce(-sum(adjustment.minor), 0) FROM adjustment
+        WHERE adjustment.fact_id = refund.fact_id AND adjustment.minor < 0)
 FROM refund LEFT JOIN pos_sale
     ON pos_sale.register = refund.register AND pos_sale.pos_sale_id = refund.pos_sale_id
 LEFT JOIN award ON award.fact_id = refund.fact_id
@@ -25,7 +27,11 @@ FROM pos_sale LEFT JOIN refund
 GROUP BY pos_sale.register, pos_sale.pos_sale_id
 HAVING pos_sale.refunded_fen > 0 OR count(refund.refund_id) > 0
 """
-_AWARD = "SELECT minor FROM award WHERE fact_id = ?"
+_WORTH = """
+SELECT award.minor + (SELECT coalesce(sum(adjustment.minor), 0) FROM adjustment
+                      WHERE adjustment.fact_id = award.fact_id AND adjustment.minor < 0)
+FROM award WHERE award.fact_id = ?
+"""
 _TAKEN_BACK = """
 SELECT entry.ref, sum(posting.minor) FROM posting JOIN ledger_entry AS entry ON entry.seq = posting.seq
 WHERE posting.account = ? AND posting.minor > 0 AND entry.kind = 'refund' GROUP BY entry.ref
@@ -40,7 +46,7 @@ _CLOSES = "SELECT business_date, first_seq, last_seq, head, figures, closed_at_m
 def check_refunds(connection: sqlite3.Connection, said: Said) -> Iterator[Finding]:
     unheard = dict(said.refunds)
     for row in connection.execute(_REFUNDS):
-        register, refund_id, *_, sold_as, total_fen, _ = row
+        register, refund_id, *_, sold_as, total_fen, _, _ = row
         where = f"refund {register}/{refund_id}"
         if total_fen is None or row[3] not in (None, sold_as):
             yield Finding("REFUND", where, "it is of no such sale")
@@ -57,14 +63,14 @@ def check_refunds(connection: sqlite3.Connection, said: Said) -> Iterator[Findin
 def _told(item: dict[str, Any]) -> tuple[object, ...]:
     return (
         *(item.get("pos_sale_id"), item.get("award", 0), item.get("amount_fen"), item.get("minor", 0)),
-        *(item.get("total_fen"), item.get("at_ms"), item.get("of", 0) != 0),
+        *(item.get("total_fen"), item.get("at_ms"), item.get("of", 0) != 0, item.get("corrected_minor", 0)),
     )
 
 
 def _known(row: tuple[Any, ...]) -> tuple[object, ...]:
-    _, _, pos_sale_id, fact_id, amount_fen, minor, refunded_at_ms, _, total_fen, award_seq = row
+    _, _, sale_id, fact_id, amount_fen, minor, refunded_at_ms, _, total_fen, award_seq, corrected_minor = row
     has_fact = fact_id is not None
-    return pos_sale_id, award_seq or 0, amount_fen, minor, total_fen, refunded_at_ms, has_fact
+    return sale_id, award_seq or 0, amount_fen, minor, total_fen, refunded_at_ms, has_fact, corrected_minor
 
 
 def _sums(connection: sqlite3.Connection) -> Iterator[Finding]:
@@ -76,7 +82,7 @@ def _sums(connection: sqlite3.Connection) -> Iterator[Finding]:
         if not 0 < refunded_fen == sum_fen <= total_fen:
             yield Finding("REFUND", where, f"{refunded_fen} of {total_fen} fen, its refunds say {sum_fen}")
             continue
-        row = connection.execute(_AWARD, (fact_id,)).fetchone()
+        row = connection.execute(_WORTH, (fact_id,)).fetchone()
         share = reversal_minor(max(0, row[0]), total_fen, sum_fen, 0) if row else 0
         if minor != share:
             yield Finding("REVERSED", where, f"{minor} taken back, its share is {share}")

@@ -143,7 +143,8 @@ CREATE TABLE member (
     included_minor       INTEGER NOT NULL,  -- sum of our entries up to included_seq
     version              INTEGER NOT NULL,
     lapsed_through       TEXT NOT NULL,     -- what lapsed up to this day is out of the balance already
-    as_of_ms             INTEGER NOT NULL
+    as_of_ms             INTEGER NOT NULL,
+    profile              TEXT NOT NULL      -- JSON: locale, consents, progress, privileges ...; nothing that names anybody
 ) STRICT, WITHOUT ROWID;
 -- HQ's balance by the last day on which each part of it is worth something.
 CREATE TABLE bucket (
@@ -184,8 +185,14 @@ CREATE TABLE credential (
     credential TEXT PRIMARY KEY,            -- keyed hash, see decisions 5
     member     TEXT NOT NULL REFERENCES member (member)
 ) STRICT, WITHOUT ROWID;
+-- Credentials that name nobody any more, by HQ's newest list of them.
+CREATE TABLE revocation (
+    credential TEXT PRIMARY KEY,            -- keyed hash
+    since_ms   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE snapshot (
     version      INTEGER PRIMARY KEY,
+    base         INTEGER NOT NULL,          -- the version that it changes; 0 for a full one
     sha256       BLOB NOT NULL,
     members      INTEGER NOT NULL,
     loaded_at_ms INTEGER NOT NULL
@@ -259,8 +266,26 @@ CREATE TABLE usage (
     amount_fen INTEGER NOT NULL,
     PRIMARY KEY (member, period)
 ) STRICT, WITHOUT ROWID;
+-- What HQ decided about a member's points besides awards; see handlers/adjust.py and correction.py.
+CREATE TABLE adjustment (
+    adjustment_id  BLOB PRIMARY KEY CHECK (length(adjustment_id) = 16),
+    command        TEXT NOT NULL UNIQUE,    -- HQ's name for its item
+    cause          TEXT NOT NULL CHECK (cause IN ('adjust', 'correction')),
+    member         TEXT NOT NULL,
+    minor          INTEGER NOT NULL,        -- what the member has more, or (negative) less
+    borne_minor    INTEGER NOT NULL CHECK (borne_minor >= 0),  -- given too much, and the programme's loss
+    fact_id        BLOB REFERENCES award (fact_id),  -- of a correction
+    term_ends_on   TEXT NOT NULL,           -- last day of what was given, '' never
+    reason         TEXT NOT NULL,
+    case_id        TEXT NOT NULL,
+    adjusted_at_ms INTEGER NOT NULL,
+    stream_seq     INTEGER NOT NULL,
+    CHECK (minor <> 0 OR borne_minor > 0)
+) STRICT;
+CREATE INDEX adjustment_of_fact ON adjustment (fact_id) WHERE fact_id IS NOT NULL;
 CREATE TABLE lot (
-    lot_id          BLOB PRIMARY KEY REFERENCES award (award_id),
+    lot_id          BLOB PRIMARY KEY,       -- of the award or the adjustment that opened it
+    source          TEXT NOT NULL CHECK (source IN ('award', 'adjustment')),
     member          TEXT NOT NULL,
     minor           INTEGER NOT NULL CHECK (minor > 0),
     remaining_minor INTEGER NOT NULL CHECK (remaining_minor BETWEEN 0 AND minor),  -- a cache of its moves
@@ -316,7 +341,7 @@ CREATE INDEX refund_of_fact ON refund (fact_id);
 CREATE TABLE ledger_entry (
     seq   INTEGER PRIMARY KEY,
     kind  TEXT NOT NULL,
-    ref   BLOB NOT NULL,                    -- award (lot) id
+    ref   BLOB NOT NULL,                    -- id of the award or adjustment, and of its lot
     at_ms INTEGER NOT NULL,
     body  BLOB NOT NULL,                    -- the bytes that are hashed
     head  BLOB NOT NULL CHECK (length(head) = 32)
@@ -364,6 +389,119 @@ CREATE TABLE watermark (
     head     BLOB NOT NULL,
     acked_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Points that may be spent here without asking; `grant_epoch` counts how often HQ renewed the grant.
+CREATE TABLE rights_grant (
+    grant_id       TEXT NOT NULL,
+    grant_epoch    INTEGER NOT NULL,
+    member         TEXT NOT NULL,
+    minor          INTEGER NOT NULL CHECK (minor > 0),
+    spent_minor    INTEGER NOT NULL CHECK (spent_minor BETWEEN 0 AND minor),
+    buckets        TEXT NOT NULL,           -- JSON [[last day, minor], ...]: which points they are
+    valid_until_ms INTEGER NOT NULL,
+    state          TEXT NOT NULL            -- the second to the fourth are this station's, see points.rights
+        CHECK (state IN ('OFFERED', 'ACTIVE', 'CLOSING', 'SETTLED', 'EXPIRED', 'RECLAIMED')),
+    statements     INTEGER NOT NULL,        -- how many HQ was sent
+    granted_at_ms  INTEGER NOT NULL,
+    closed_at_ms   INTEGER,
+    PRIMARY KEY (grant_id, grant_epoch)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rights_grant_open ON rights_grant (member) WHERE state = 'ACTIVE';
+CREATE TABLE redemption_pause (
+    only_row  INTEGER PRIMARY KEY CHECK (only_row = 1),
+    until_ms  INTEGER NOT NULL,
+    reason    TEXT NOT NULL,
+    since_ms  INTEGER NOT NULL
+) STRICT;
+
+-- HQ's prices: of the tables that are in force at a time, the newest version counts.
+CREATE TABLE price_table (
+    version        INTEGER PRIMARY KEY,
+    valid_from_ms  INTEGER NOT NULL,
+    received_at_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE price (
+    version          INTEGER NOT NULL REFERENCES price_table (version),
+    product          TEXT NOT NULL,
+    unit_price_milli INTEGER NOT NULL CHECK (unit_price_milli > 0),
+    PRIMARY KEY (version, product)
+) STRICT, WITHOUT ROWID;
+-- Prices at which a nozzle sold and that the table in force did not name: told to HQ once.
+CREATE TABLE unlisted_price (
+    device_key       TEXT NOT NULL,
+    nozzle           TEXT NOT NULL,
+    version          INTEGER NOT NULL REFERENCES price_table (version),
+    unit_price_milli INTEGER NOT NULL,
+    first_fact_id    BLOB NOT NULL REFERENCES fact (fact_id),
+    PRIMARY KEY (device_key, nozzle, version, unit_price_milli)
+) STRICT, WITHOUT ROWID;
+
+-- Maintenance, price policy: for staff or for customers, until HQ ends it.
+CREATE TABLE station_notice (
+    notice_id TEXT PRIMARY KEY,
+    version   INTEGER NOT NULL,
+    audience  TEXT NOT NULL CHECK (audience IN ('staff', 'customers')),
+    from_ms   INTEGER NOT NULL,
+    until_ms  INTEGER NOT NULL,
+    zh        TEXT NOT NULL,
+    en        TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+-- HQ's own wordings of what the slip and the till say.
+CREATE TABLE wording (
+    code     TEXT NOT NULL,
+    language TEXT NOT NULL,
+    text     TEXT NOT NULL,
+    PRIMARY KEY (code, language)
+) STRICT, WITHOUT ROWID;
+-- The newest version of each list of HQ's that is replaced as a whole.
+CREATE TABLE list_version (
+    list        TEXT PRIMARY KEY CHECK (list IN ('revocations', 'catalogue')),
+    version     INTEGER NOT NULL,
+    taken_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Questions and complaints as HQ last told of them, and what was written on them here.
+CREATE TABLE support_case (
+    case_id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    state   TEXT NOT NULL,
+    owner   TEXT NOT NULL,
+    handler TEXT NOT NULL,
+    eta_ms  INTEGER NOT NULL,               -- when it will be done, 0 if nobody has said
+    urgency TEXT NOT NULL,
+    fact_id BLOB,                           -- the sale that it is about
+    zh      TEXT NOT NULL,
+    en      TEXT NOT NULL,
+    at_ms   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE case_note (
+    case_id    TEXT NOT NULL REFERENCES support_case (case_id),
+    note_no    INTEGER NOT NULL,
+    author     TEXT NOT NULL,
+    note       TEXT NOT NULL,
+    at_ms      INTEGER NOT NULL,
+    stream_seq INTEGER NOT NULL,            -- its item in the service stream
+    PRIMARY KEY (case_id, note_no)
+) STRICT, WITHOUT ROWID;
+
+-- What headquarters told this station, each number once; `verdict` is '' where it took effect.
+CREATE TABLE down_item (
+    down_seq       INTEGER PRIMARY KEY,
+    id             TEXT NOT NULL,           -- HQ's name for it
+    kind           TEXT NOT NULL,
+    sha256         BLOB NOT NULL CHECK (length(sha256) = 32),  -- of the message as it was signed
+    verdict        TEXT NOT NULL,
+    detail         TEXT NOT NULL,
+    issued_at_ms   INTEGER NOT NULL,        -- by HQ's clock
+    consumed_at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX down_item_by_id ON down_item (id);
+-- Lists of HQ's keys after the configured one, which is version 1.
+CREATE TABLE trust (
+    version       INTEGER PRIMARY KEY CHECK (version >= 2),
+    document      BLOB NOT NULL,            -- as it was signed
+    adopted_at_ms INTEGER NOT NULL
+) STRICT;
 
 -- What went wrong, counted by reason code and subject; never a plate, card or key.
 CREATE TABLE alarm (

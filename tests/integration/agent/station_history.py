@@ -13,7 +13,7 @@ from agent.handlers.apply_ack import apply_ack
 from agent.handlers.award_inputs import local_time
 from agent.handlers.daily_close import close_days
 from agent.handlers.passing_days import pass_days
-from agent.messages import bodies
+from agent.messages import bodies, ids
 from agent.points import ledger
 from agent.points.lots import Part, give_back, spend
 from agent.points.rules import Bundle, parse_bundle
@@ -22,6 +22,7 @@ from agent.store.database import Transaction
 from agent.store.heads import Heads
 from agent.store.outbox import LEDGER, SERVICE
 from drivers.events import BasketLine
+from tests.unit.agent.told_by_hq import adjust, correct, order
 from tests.world import BASIC, BUNDLE, DAY_MS, GOLD, World
 
 _VECTORS = """
@@ -149,6 +150,12 @@ def sell(world: World, sale: str, litres: int = 30, *, gold: bool = True, nozzle
     return fuelling.amount_fen
 
 
+def sold(world: World, sale: str) -> str:
+    """The id of the sale's fact."""
+    [(fact_id,)] = world.rows("SELECT fact_id FROM pos_sale WHERE pos_sale_id = ?", sale)
+    return ids.text(bytes(fact_id))
+
+
 def live(world: World, noted: Callable[[], None] = lambda: None) -> None:
     """Two months of a small station; `noted` is called at moments of which an old copy may be left."""
     first = receive(world, rules(42), "VERIFIED")
@@ -163,9 +170,17 @@ def live(world: World, noted: Callable[[], None] = lambda: None) -> None:
     parts = redeem(world, "m-basic", 9_000)
     world.refund("F-2", "A-1", 24_335)  # spent already: other lots, then debt
     bring_back(world, "m-basic", parts[:1])
+    adjust(world, -2_000, "m-gold")
+    adjust(world, 3_000, "m-gold", lapses_on="2026-08-01", case="case-1")
     days_pass(world, 1)
     noted()
     fen = sell(world, "B-0", 40, gold=False)  # repays
+    world.wait(60)
+    for minor, payer in ((-400, "programme"), (-300, "member"), (200, "programme")):
+        assert correct(world, minor, sold(world, "B-0"), borne_by=payer) == ""
+        world.wait(60)
+    grant = {"grant": "g-1", "epoch": 1, "member": "m-gold", "minor": 500, "valid_until_ms": 1 << 43}
+    assert order(world, "grant", grant) == order(world, "grant.recall", {"grant": "g-1", "epoch": 1}) == ""
     sell(world, "B-1", 25)
     world.refund("F-3", "B-0", fen // 3)
     receive(world, rules(43, months=2, after="PT48H"))

@@ -109,8 +109,8 @@ def known(
     return KnownMember(row, (f"k1:{member}",), buckets, usage, included_epoch)
 
 
-def adopt(tx: Transaction, *members: KnownMember, version: int = 1) -> tuple[str, ...]:
-    return tx.members.replace_all(version, bytes(32), members, AT_MS)
+def adopt(tx: Transaction, *members: KnownMember, version: int = 1) -> None:
+    tx.members.replace_all(version, bytes(32), members, AT_MS)
 
 
 def shown(tx: Transaction, today: str = TODAY, member: str = "m") -> int:
@@ -224,10 +224,16 @@ class TestUsage:
         assert counted(inputs(volume_ml=0), 5, "") == Used(5, 0, 0, 39_250)
 
 
-def test_who_became_frozen_is_named_once(tx: Transaction) -> None:
-    assert adopt(tx, known(), known(member="n")) == ()
-    assert adopt(tx, known(status="FROZEN"), known(member="n"), version=2) == ("m",)
-    assert adopt(tx, known(status="FROZEN"), known(member="n", status="CLOSED"), version=3) == ()
+def test_a_delta_keeps_what_was_honoured_and_leaves_the_others(tx: Transaction) -> None:
+    bucket = Bucket("2026-08-07", 100)
+    adopt(tx, known(100, buckets=(bucket,)), known(member="n"), known(member="o"))
+    tx.members.honour("m", "2026-08-07", "2026-08-11")
+    changed = known(150, member="m", buckets=(bucket,))
+    tx.members.replace_some(2, 1, bytes(32), (changed,), ("o",), AT_MS)
+    assert tx.members.buckets("m") == [Bucket("2026-08-07", 100, "2026-08-11")]
+    assert sorted(tx.members.all()) == ["m", "n"]
+    assert (tx.members.owner("k1:m"), tx.members.owner("k1:o")) == ("m", None)
+    assert tx.members.latest_snapshot() == (2, bytes(32))
 
 
 class TestLots:

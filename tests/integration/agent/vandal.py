@@ -14,7 +14,11 @@ TABLES: dict[str, tuple[str, ...]] = {
     "posting": ("seq", "account", "minor"),
     "lot": (
         *("lot_id", "member", "minor", "remaining_minor", "lapsed_minor", "state", "earned_on"),
-        *("spendable_at_ms", "term_ends_on", "lapses_on", "honoured_until", "ratio_version"),
+        *("spendable_at_ms", "term_ends_on", "lapses_on", "honoured_until", "ratio_version", "source"),
+    ),
+    "adjustment": (
+        *("adjustment_id", "command", "cause", "member", "minor", "borne_minor", "fact_id", "term_ends_on"),
+        *("reason", "case_id", "adjusted_at_ms", "stream_seq"),
     ),
     "lot_move": ("lot_id", "seq", "minor"),
     "award": (

@@ -1,6 +1,7 @@
 """Integration: does `member` show one member's balance, lots, and the way of their points?"""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from rich.console import Console
 
 from agent.cli import points_tree
 from agent.cli.points_tree import Branch, print_tree
-from tests.integration.cli.kept_station import Kept
+from tests.integration.cli.kept_station import SETTINGS, Kept
+from tests.world import BUNDLE, World
 
 
 def _answer(kept: Kept, *command: str) -> dict[str, Any]:
@@ -89,3 +91,19 @@ def test_a_terminal_gets_a_drawn_tree(monkeypatch: pytest.MonkeyPatch) -> None:
         "    ├── +120  award",
         "    └── -60  refund",
     ]
+
+
+def test_what_a_member_tries_first_is_their_own_and_their_tiers(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    config = tmp_path / "station.toml"
+    config.write_text(SETTINGS.format(state=tmp_path / "state"), encoding="utf-8")
+    world = World(tmp_path / "state" / "station.db")
+    feature = b'\n[[feature]]\nname = "pay-by-plate"\ntier = ["gold"]\n'
+    assert not world.adopt_bundle(BUNDLE.read_bytes() + feature).reason
+    assert not world.adopt_members(1, gold={"features": ["home-delivery"]}).reason
+    world.store.close()
+    kept = Kept(config)
+    assert _answer(kept, "member", "show", "m-gold")["features"] == ["home-delivery", "pay-by-plate"]
+    assert _answer(kept, "member", "show", "m-basic")["features"] == []
+    assert "home-delivery, pay-by-plate" in kept.run("member", "show", "m-gold").stdout
+    assert "Members of gold try pay-by-plate first." in kept.run("rules", "show").stdout

@@ -43,7 +43,8 @@ def test_every_command_is_there_with_exit_codes() -> None:
 def test_help_of_every_group_names_its_commands(path: str) -> None:
     shown = forecourt(*path.split(), "--help")
     assert shown.returncode == 0
-    children = {name.split()[len(path.split())] for name in leaves() if name.startswith(path)}
+    words = path.split()
+    children = {name.split()[len(words)] for name in leaves() if name.split()[: len(words)] == words}
     assert all(child in shown.stdout for child in children), shown.stdout
 
 
@@ -70,7 +71,7 @@ def test_every_refusal_in_the_handlers_has_its_sentence() -> None:
 
 
 def test_every_refusal_of_a_command_that_looks_into_a_station_is_explained() -> None:
-    looking = ("sale", "member", "rule", "store.py", "station.py", "load.py", "typed_numbers.py")
+    looking = ("sale", "member", "case", "rule", "store.py", "station.py", "load.py", "typed_numbers.py")
     refusals = set()
     for source in python_sources("agent/cli"):
         if source.path.removeprefix("agent/cli/").startswith(looking):

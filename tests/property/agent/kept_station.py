@@ -32,7 +32,7 @@ class KeptStation(World):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._safe = Safekeeping(self.path.with_name("station.heads"))
+        self._safe = Safekeeping(self.path.with_name("station.heads"), self.site)
         self._safe.check(self.store, self.now())
         self._reader = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
 

@@ -58,7 +58,8 @@ class Knowledge:
     """version → the event time from which on it judges, ms"""
     taken_back: set[int] = field(default_factory=set)
     words: dict[str, Word] = field(default_factory=dict)
-    as_of_ms: int = 0
+    as_of_ms: dict[str, int] = field(default_factory=dict)
+    """member → when HQ last told of them"""
     spells: list[tuple[int, int | None]] = field(default_factory=list)
     judged: int = 0
     """Awards that were looked at."""

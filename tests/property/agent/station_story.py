@@ -29,6 +29,7 @@ from tests.property.agent.naive_books import (
     word_of_hq,
 )
 from tests.property.agent.story_rules import REGION, rules
+from tests.unit.agent.told_by_hq import order
 from tests.world import BASIC, DAY_MS, GOLD, site
 
 MEMBERS = {"m-gold": ("gold", GOLD), "m-basic": ("basic", BASIC)}
@@ -80,7 +81,7 @@ class Story(RuleBasedStateMachine):
         """I25: whoever is told a balance is told as of when."""
         answer = self.world.book(request).answer
         if answer.balance_minor is not None:
-            assert answer.balance_as_of_ms == self.known.as_of_ms
+            assert answer.balance_as_of_ms in self.known.as_of_ms.values()
         return answer
 
     def is_known(self, request: PosRequest) -> bool:
@@ -139,13 +140,7 @@ class Story(RuleBasedStateMachine):
         seq = max(0, tip - behind)
         lapsed_through = self.swept_through() if swept else ""
         self.snapshot += 1
-        written = []
-        for member, elsewhere in members.items():
-            tier, card = MEMBERS[member]
-            word, known = word_of_hq(member, elsewhere, seq, lapsed_through, self.world)
-            self.known.words[member] = word
-            written.append(known | {"tier": tier, "credentials": [self.world.hash(card)]})
-        self.known.as_of_ms = self.world.at_ms
+        written = [self.word(member, said, seq, lapsed_through) for member, said in members.items()]
         snapshot = {
             "schema": "members/1",
             "station": self.world.site.station,
@@ -160,6 +155,29 @@ class Story(RuleBasedStateMachine):
         assert adopted.reason == "", adopted
         self.do_chores()
 
+    def word(self, member: str, elsewhere: Elsewhere, seq: int, lapsed_through: str) -> dict[str, object]:
+        """One member as HQ writes them now, and noted as the last that was said of them."""
+        tier, card = MEMBERS[member]
+        self.known.words[member], written = word_of_hq(member, elsewhere, seq, lapsed_through, self.world)
+        self.known.as_of_ms[member] = self.world.at_ms
+        return written | {"tier": tier, "credentials": [self.world.hash(card)]}
+
+    def hear_of_one(self, member: str, elsewhere: Elsewhere, *, behind: int, swept: bool) -> None:
+        """A delta; what is known of the others stays as it is."""
+        [(tip,)] = self.world.rows("SELECT coalesce(max(seq), 0) FROM ledger_entry")
+        [(base,)] = self.world.rows("SELECT max(version) FROM snapshot")
+        lapsed_through = self.swept_through() if swept else ""
+        self.snapshot += 1
+        delta = {
+            "base": base,
+            "version": self.snapshot,
+            "issued_at_ms": self.world.at_ms,
+            "lapsed_through": lapsed_through,
+            "members": [self.word(member, elsewhere, max(0, tip - behind), lapsed_through)],
+        }
+        assert order(self.world, "member.delta", delta) == ""
+        self.do_chores()
+
     def swept_through(self) -> str:
         """Yesterday; but HQ leaves in what it was told is honoured here."""
         today = day_of(self.world.at_ms)
@@ -169,6 +187,7 @@ class Story(RuleBasedStateMachine):
 
     def books(self) -> list[object]:
         tables = ("fact", "binding", "award", "lot", "lot_move", "refund", "usage", "daily_close", "pos_sale")
+        tables += ("adjustment", "down_item")
         chains = ("ledger_entry", "posting", "account", "outbox WHERE stream = 'ledger'")
         return [self.world.rows(f"SELECT * FROM {table}") for table in tables + chains]
 
@@ -250,7 +269,7 @@ class Story(RuleBasedStateMachine):
 
     def lots_hold_what_was_awarded_and_not_taken_back_or_lapsed(self) -> None:
         for member in MEMBERS:
-            [(awarded_minor,)] = self.world.rows(_SUM_OF_AWARDS, member)
+            [(awarded_minor,)] = self.world.rows(_SUM_OF_AWARDS, member, member)
             [(returned_minor,)] = self.world.rows(_RETURNED, member)
             [(held_minor,)] = self.world.rows(_HELD, member, f"member:{member}:debt", member)
             assert awarded_minor - returned_minor == held_minor
@@ -261,7 +280,9 @@ class Story(RuleBasedStateMachine):
         newest = self.pauses[max(self.known.judging)]
         counted = [self.pauses[version] for version in {*self.known.judging, *self.known.taken_back}]
         for state, earned_on, term_ends_on, lapses_on, spendable_at_ms in self.world.rows(_LOTS):
-            if state in ("pending", "active"):
+            if not term_ends_on:
+                assert (lapses_on, state) in {("", state) for state in ("active", "exhausted")}
+            elif state in ("pending", "active"):
                 term = date.fromisoformat(earned_on), date.fromisoformat(term_ends_on)
                 assert lapses_on in {last_day(*term, pauses).isoformat() for pauses in counted}
                 assert lapses_on >= last_day(*term, newest).isoformat()
@@ -278,7 +299,7 @@ class Story(RuleBasedStateMachine):
             assert shown is not None
             assert shown.minor == self.known.shown_minor(member, self.world), member
             since = self.world.rows(_POSTED_SINCE, f"member:{member}:%", word.included_seq)
-            assert (shown.as_of_ms, shown.provisional) == (self.known.as_of_ms, bool(since))
+            assert (shown.as_of_ms, shown.provisional) == (self.known.as_of_ms[member], bool(since))
 
     def every_close_balances(self) -> None:
         """What members held, and what came and went, is what they hold; and the days follow each other."""
@@ -286,6 +307,7 @@ class Story(RuleBasedStateMachine):
         for day, first_seq, last_seq, figures in self.world.rows(_CLOSES):
             found = json.loads(figures)
             held_minor += found["issued_minor"] - found["redeemed_minor"] - found["expired_minor"]
+            held_minor += found["goodwill_minor"]
             parts = (found[f"{name}_minor"] for name in ("pending", "active", "held", "debt"))
             assert sum(parts) == held_minor
             assert sum(minor for _, minor in found["outstanding"]) == held_minor - found["debt_minor"]
@@ -308,7 +330,10 @@ SELECT award.stream_seq, award.member, version, inputs, minor, event_time_ms
 FROM award JOIN fact USING (fact_id) WHERE award.stream_seq > ? ORDER BY award.stream_seq
 """
 _AWARDED_BEFORE = "SELECT inputs, minor FROM award WHERE member = ? AND stream_seq < ?"
-_SUM_OF_AWARDS = "SELECT coalesce(sum(minor), 0) FROM award WHERE member = ?"
+_SUM_OF_AWARDS = """
+SELECT (SELECT coalesce(sum(minor), 0) FROM award WHERE member = ?)
+     + (SELECT coalesce(sum(minor), 0) FROM adjustment WHERE member = ?)
+"""
 _RETURNED = (
     "SELECT coalesce(sum(refund.minor), 0) FROM refund JOIN award USING (fact_id) WHERE award.member = ?"
 )

@@ -4,7 +4,8 @@ Two machines tell stories of a station at random. At the counter: fuelling, card
 after, choices, late identification, refunds, repetitions. Through the year: whole sales, refunds in
 parts, and everything that days, headquarters and people with access to the file do: points lapse, are
 activated, days are closed, in light and dark, by good clocks and bad; rules come, wait, judge and are
-taken back; snapshots come late; old copies of the file are put back. After every step everything is
+taken back; snapshots and deltas come late, and points are given, taken, corrected, frozen; old copies
+of the file are put back. After every step everything is
 checked (`station_story.py`): points.md 7, I1 to I4, I6, I8 to I12, I18 to I22, I24, I25, I28, I30.
 """
 
@@ -27,6 +28,7 @@ from hypothesis.stateful import (
 from agent.clock import ClockQuality
 from agent.handlers import lifecycle
 from agent.handlers.apply_ack import apply_ack, prune
+from agent.messages import ids
 from agent.store.outbox import LEDGER
 from drivers.events import (
     BasketLine,
@@ -41,6 +43,7 @@ from drivers.events import (
 )
 from tests.property.agent.naive_books import Elsewhere, day_of
 from tests.property.agent.station_story import MEMBERS, Story
+from tests.unit.agent.told_by_hq import adjust, correct, order
 from tests.world import BASIC, DAY_MS, GOLD, STRANGER, paid
 
 FUELLINGS, SALES, REFUNDS = Bundle("fuellings"), Bundle("sales"), Bundle("refunds")
@@ -54,6 +57,7 @@ LINES = st.lists(st.builds(BasketLine, st.just("coffee"), st.just(1_000), st.int
 PARTS = st.lists(
     st.tuples(st.sampled_from([None, -1, 0, 1, 20]), st.sampled_from([1, 700, 40_000])), max_size=3
 )
+PAYERS = ["member", "programme"]
 ELSEWHERE = st.builds(
     Elsewhere,
     PARTS.map(tuple),
@@ -205,7 +209,7 @@ class ThroughTheYear(Kept):
 
     @rule(sale=SALES, parts=st.integers(1, 4))
     def refund_all_of_it_in_parts(self, sale: PosRequest, parts: int) -> None:
-        """I12: what goes back is what was given, in however many parts."""
+        """I12: what goes back is what was given and not taken since, in however many parts."""
         found = self.world.rows(_SALE, _sale_id(sale))
         assume(found)
         [(fact_id, left_fen)] = found
@@ -213,8 +217,8 @@ class ThroughTheYear(Kept):
         for number in range(parts):
             fen = left_fen - left_fen // parts * (parts - 1) if number == 0 else left_fen // parts
             self.say(SaleRefunded("till-1", self.name("F"), _sale_id(sale), fen))
-        [(awarded_minor, returned_minor)] = self.world.rows(_GIVEN_AND_TAKEN, fact_id, fact_id)
-        assert awarded_minor == returned_minor
+        [(worth_minor, returned_minor)] = self.world.rows(_WORTH_AND_RETURNED, *[fact_id] * 3)
+        assert worth_minor == returned_minor
 
     @rule(member=st.sampled_from(sorted(MEMBERS)), minor=st.sampled_from([500, 9_000, 30_000]))
     def spend_some(self, member: str, minor: int) -> None:
@@ -302,6 +306,54 @@ class ThroughTheYear(Kept):
         self.world.run(lambda tx, at: lifecycle.note_mismatches(known + times, tx, at))
         self.do_chores()
 
+    @rule(
+        member=st.sampled_from(sorted(MEMBERS)),
+        minor=st.sampled_from([-30_000, -700, 500, 20_000]),
+        in_days=st.sampled_from([None, 0, 3, 40]),
+    )
+    def hq_gives_or_takes(self, member: str, minor: int, in_days: int | None) -> None:
+        """A decision about points, booked here: lots or debt, and goodwill."""
+        before = self.holdings(member)
+        today = day_of(self.world.at_ms)
+        term = "" if in_days is None else (today + timedelta(days=in_days)).isoformat()
+        assert adjust(self.world, minor, member, lapses_on=term) == ""
+        assert self.holdings(member) == before + minor
+
+    @rule(sale=SALES, minor=st.sampled_from([-5_000, -1, 1, 3_000]), borne_by=st.sampled_from(PAYERS))
+    def hq_corrects(self, sale: PosRequest, minor: int, borne_by: str) -> None:
+        """Nothing is corrected twice over, and nothing after a refund."""
+        found = self.world.rows(_AWARDED, _sale_id(sale))
+        assume(found)
+        [(fact_id, member, left_minor, refunded_fen, rest_minor, lapsed_minor)] = found
+        before = self.holdings(member)
+        verdict = correct(self.world, minor, ids.text(fact_id), borne_by=borne_by)
+        if verdict == "TERM_OVER":
+            assert minor > 0
+        elif refunded_fen:
+            assert verdict == "CORRECTION_AFTER_REFUND"
+        elif -minor > left_minor:
+            assert verdict == "CORRECTION_TOO_LARGE"
+        else:
+            assert verdict == ""
+        borne = verdict or (minor < 0 and borne_by == "programme")
+        lost_before = min(lapsed_minor, max(0, -minor - rest_minor))
+        assert self.holdings(member) == before + (0 if borne else minor + lost_before)
+
+    @rule(member=st.sampled_from(sorted(MEMBERS)), frozen=st.booleans())
+    def hq_freezes_or_lifts(self, member: str, frozen: bool) -> None:
+        assert order(self.world, "freeze" if frozen else "unfreeze", {"member": member, "reason": "x"}) == ""
+        [(status,)] = self.world.rows("SELECT status FROM member WHERE member = ?", member)
+        assert status == ("FROZEN" if frozen else "ACTIVE")
+
+    @rule(member=st.sampled_from(sorted(MEMBERS)), elsewhere=ELSEWHERE, behind=st.integers(0, 6))
+    def news_of_one_member(self, member: str, elsewhere: Elsewhere, behind: int) -> None:
+        self.hear_of_one(member, elsewhere, behind=behind, swept=False)
+
+    def holdings(self, member: str) -> int:
+        """What the member has here and owes, minor units."""
+        [(minor,)] = self.world.rows(_HOLDINGS, f"member:{member}:%")
+        return int(minor)
+
     @rule(gold=ELSEWHERE, basic=ELSEWHERE, behind=st.integers(0, 6), swept=st.booleans())
     def new_snapshot(self, gold: Elsewhere, basic: Elsewhere, behind: int, swept: bool) -> None:
         self.hear_of_members({"m-gold": gold, "m-basic": basic}, behind=behind, swept=swept)
@@ -310,10 +362,21 @@ class ThroughTheYear(Kept):
 _SALE = """
 SELECT fact_id, total_fen - refunded_fen FROM pos_sale WHERE pos_sale_id = ? AND fact_id IS NOT NULL
 """
-_GIVEN_AND_TAKEN = """
-SELECT (SELECT coalesce(sum(minor), 0) FROM award WHERE fact_id = ?),
+_WORTH_AND_RETURNED = """
+SELECT (SELECT coalesce(sum(minor), 0) FROM award WHERE fact_id = ?)
+       - (SELECT coalesce(sum(max(0, -minor)), 0) FROM adjustment WHERE fact_id = ?),
        (SELECT coalesce(sum(minor), 0) FROM refund WHERE fact_id = ?)
 """
+
+
+_AWARDED = """
+SELECT award.fact_id, award.member,
+       award.minor - (SELECT coalesce(sum(borne_minor + max(0, -adjustment.minor)), 0) FROM adjustment
+                      WHERE adjustment.fact_id = award.fact_id), pos_sale.refunded_fen,
+       coalesce(lot.remaining_minor, 0), coalesce(lot.lapsed_minor, 0)
+FROM award JOIN pos_sale USING (fact_id) LEFT JOIN lot ON lot_id = award_id WHERE pos_sale_id = ?
+"""
+_HOLDINGS = "SELECT coalesce(sum(minor), 0) FROM account WHERE account LIKE ?"
 
 
 def _sale_id(request: PosRequest) -> str:

@@ -246,7 +246,7 @@ def test_item_12_yesterdays_file_is_noticed_and_earning_goes_on_under_a_new_epoc
     assert isinstance(kept, Heads)
     reason = world.store.compare(kept)
     assert reason == LEDGER_CUT
-    world.run(lambda tx, now: reopen(reason, kept.epoch, "boot", tx, now))
+    world.run(lambda tx, now: reopen(reason, kept.epoch, "boot", tx, world.site, now))
     assert world.store.epoch == 2
     assert world.alarms()[LEDGER_CUT, "database"] == 1
     assert fill(world, "R-3", 10_000).points_minor == 2_000 * 3, "a Thursday"

@@ -24,7 +24,7 @@ def heads(tmp_path: Path) -> Path:
 def start(world: World, heads: Path) -> Safekeeping:
     """Open the store anew, and let it be compared."""
     world.reopen()
-    safe = Safekeeping(heads)
+    safe = Safekeeping(heads, world.site)
     safe.check(world.store, world.now())
     return safe
 
@@ -59,7 +59,7 @@ def test_the_same_file_goes_on_as_it_was(world: World, heads: Path) -> None:
 
 def test_a_new_station_has_no_heads_file_and_no_alarm(tmp_path: Path) -> None:
     new = World(tmp_path / "new.db")
-    Safekeeping(tmp_path / "new.heads").check(new.store, new.now())
+    Safekeeping(tmp_path / "new.heads", new.site).check(new.store, new.now())
     assert new.alarms() == {}
     assert kept(tmp_path / "new.heads") == new.store.heads()
 
@@ -121,7 +121,7 @@ def test_a_disk_that_fails_the_heads_file_stops_no_sale(
     safe = start(world, heads)
     heads.unlink()
     heads.mkdir()
-    elsewhere = Safekeeping(heads)
+    elsewhere = Safekeeping(heads, world.site)
     elsewhere.keep(world.store)
     elsewhere.sync()
     assert [r.getMessage() for r in caplog.records].count("HEADS_NOT_WRITTEN") == 2

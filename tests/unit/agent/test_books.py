@@ -45,7 +45,7 @@ def station(tmp_path: Path) -> Iterator[Station]:
 
 def inputs(world: World) -> list[dict[str, Any]]:
     """Of every award, as recorded."""
-    return [item["inputs"] for item in items(world, "award")]
+    return [json.loads(row[0]) for row in world.rows("SELECT inputs FROM award ORDER BY stream_seq")]
 
 
 def usage(world: World) -> list[dict[str, int]]:

@@ -1,6 +1,6 @@
 """Unit: which chores are done when, and when is it dark?"""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from agent.app.chores import DARK_AFTER_MS, EVERY_MS, Chores
+from agent.app.disk import Disk
+from agent.clock import ClockQuality
+from agent.handlers.apply_ack import apply_ack
 from agent.till import TillUnavailable
 from tests.world import DAY_MS, GOLD, World
 
@@ -20,6 +23,8 @@ class Stand:
     now_ms: int = 5_000_000
     hq_age_ms: int | None = None
     refusal: str = ""
+    quality: ClockQuality = ClockQuality.SYNCED
+    free_mib: int = 1_000
     submitted: int = 0
     synced: list[int] = field(default_factory=list)
 
@@ -27,11 +32,12 @@ class Stand:
         parts: Any = SimpleNamespace(
             site=self.world.site,
             settings=SimpleNamespace(
-                store=SimpleNamespace(keep_acknowledged_days=7, min_free_mib=0),
+                store=SimpleNamespace(keep_acknowledged_days=7),
                 station=SimpleNamespace(state_dir=self.world.path.parent),
             ),
         )
-        self.settings = parts.settings
+        self.disk = Disk(self.world.path, 10, lambda: self.free_mib)
+        self.disk.reserve()
         till: Any = SimpleNamespace(submit=self.submit)
         self.chores = Chores(
             till,
@@ -39,13 +45,14 @@ class Stand:
             lambda: self.now_ms,
             lambda: self.hq_age_ms,
             lambda: self.synced.append(self.now_ms),
+            self.disk,
         )
 
     def submit(self, verb: Any) -> object:
         if self.refusal:
             raise TillUnavailable(self.refusal)
         self.submitted += 1
-        return self.world.run(verb)
+        return self.world.run(lambda tx, at: verb(tx, replace(at, quality=self.quality)))
 
     def pass_time(self, ms: int) -> None:
         """And look whether something is due."""
@@ -57,6 +64,15 @@ class Stand:
         """Began and ended, from the start of the world."""
         found = self.world.rows("SELECT began_at_ms, ended_at_ms FROM dark_spell ORDER BY 1")
         return [(began - BEGAN_MS, ended if ended is None else ended - BEGAN_MS) for began, ended in found]
+
+    def kept(self, stream: str) -> int:
+        found = self.world.rows(f"SELECT count(*) FROM outbox WHERE stream = '{stream}'")
+        return int(found[0][0])
+
+
+def _head(stand: Stand, seq: int) -> bytes:
+    found = stand.world.rows(f"SELECT head FROM outbox WHERE stream = 'service' AND seq = {seq}")
+    return bytes(found[0][0])
 
 
 BEGAN_MS = World.at_ms
@@ -141,10 +157,55 @@ def test_a_clock_that_was_set_back_does_not_end_a_spell_before_it_began(
     assert stand.spells() == [(0, 0)]
 
 
-def test_a_disk_that_fills_up_is_told(stand: Stand) -> None:
-    stand.settings.store.min_free_mib = 1 << 40
+def test_a_disk_that_fills_up_is_told_at_once(stand: Stand) -> None:
     stand.pass_time(0)
+    assert ("DISK_LOW", "state directory") not in stand.world.alarms()
+    stand.free_mib = 9
+    stand.pass_time(1_000)
     assert stand.world.alarms()["DISK_LOW", "state directory"] == 1
+    stand.free_mib = 1
+    stand.pass_time(1_000)
+    assert stand.world.alarms()["BALLAST_RELEASED", "state directory"] == 1
+
+
+def test_a_write_that_was_refused_gives_the_ballast_back(stand: Stand) -> None:
+    """Whatever the file system says: the station may have a quota."""
+    stand.refusal = "DISK_FULL"
+    stand.pass_time(0)
+    assert not stand.disk.has_ballast
+    stand.refusal = ""
+    stand.pass_time(EVERY_MS)
+    assert stand.world.alarms()["BALLAST_RELEASED", "state directory"] == 1
+
+
+def test_what_headquarters_has_goes_before_anything_that_is_needed(stand: Stand) -> None:
+    for _ in range(700):
+        stand.world.run(lambda tx, at: tx.outbox.put("service", "adopted", b"{}", at.wall_ms))
+    last = stand.world.rows("SELECT max(seq) FROM outbox WHERE stream = 'service'")[0][0]
+    head = stand.world.rows("SELECT head FROM outbox WHERE stream = 'service' ORDER BY seq DESC")[0][0]
+    stand.world.run(lambda tx, at: apply_ack("service", last - 10, _head(stand, last - 10), tx, at))
+    stand.pass_time(0)
+    assert stand.kept("service") == last, "younger than a week"
+    stand.free_mib = 19
+    stand.pass_time(1_000)
+    assert stand.kept("service") == 11, "in one go; what waits stays, and so does the row of the watermark"
+    assert (
+        stand.world.rows("SELECT head FROM outbox WHERE stream = 'service' ORDER BY seq DESC")[0][0] == head
+    )
+
+
+def test_by_a_clock_that_nobody_set_the_date_waits_for_the_first_word_of_headquarters(stand: Stand) -> None:
+    """Ten minutes at most: then it is dark, and the clock is all there is."""
+    stand.quality = ClockQuality.HOLDOVER
+    fuelling = stand.world.fuel()
+    assert stand.world.pay("R-1", fuelling.amount_fen, credential=GOLD).points_minor == 12_000
+    stand.world.at_ms += 3 * DAY_MS
+    stand.pass_time(0)
+    stand.pass_time(DARK_AFTER_MS - EVERY_MS)
+    assert stand.world.rows("SELECT count(*) FROM daily_close") == [(0,)]
+    stand.hq_age_ms = 0
+    stand.pass_time(EVERY_MS)
+    assert stand.world.rows("SELECT count(*) > 0 FROM daily_close") == [(1,)]
 
 
 def test_days_are_closed_by_themselves(stand: Stand) -> None:

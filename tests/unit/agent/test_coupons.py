@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent.app.loading import load
+from agent.app.trusted import TrustedKeys
 from agent.handlers.adopt_coupons import adopt_coupons
 from agent.handlers.adoption import Adoption
 from agent.language import translator
@@ -22,6 +23,7 @@ from drivers.events import Answer
 from sync import signing
 from sync.hq.judging import NOT_AN_ITEM, Booked, ItemContext
 from sync.keys import SigningKey
+from sync.trust import pinned
 from tests.unit.agent.stations import bundle_bytes
 from tests.world import BASIC, GOLD, World, site
 
@@ -348,13 +350,13 @@ def test_hq_computes_the_award_with_the_coupons_that_were_held(world: World) -> 
 
 def test_forecourt_load_takes_what_hq_signed_as_coupons(world: World) -> None:
     hq = SigningKey.generate()
-    settings = SimpleNamespace(hq=SimpleNamespace(threshold=1))
-    parts: Any = SimpleNamespace(settings=settings, hq_keys=[hq.public], site=world.site)
+    keys = TrustedKeys(pinned([hq.public], 1, 1), world.site.programme)
     till: Any = SimpleNamespace(submit=world.run)
 
-    def loaded(payload_type: str, *keys: SigningKey) -> object:
-        signed = signing.sign_document(payload_type, document(1, coupon("W-1")), *keys)
-        return load({"document": base64.b64encode(signed).decode()}, parts, till)["reason"]
+    def loaded(payload_type: str, key: SigningKey) -> object:
+        signed = signing.sign_document(payload_type, document(1, coupon("W-1")), key)
+        request = {"document": base64.b64encode(signed).decode()}
+        return load(request, world.site, till, keys)["reason"]
 
     assert loaded(signing.COUPONS_TYPE, SigningKey.generate()) == "DOCUMENT_UNTRUSTED"
     assert loaded(signing.MEMBERS_TYPE, hq) == "SNAPSHOT_MALFORMED"

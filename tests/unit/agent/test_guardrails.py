@@ -39,7 +39,7 @@ def decline(world: World, name: str) -> None:
 
 
 def start(world: World, boot: str = "boot") -> None:
-    world.run(lambda tx, at: lifecycle.note_start(boot, tx, at))
+    world.run(lambda tx, at: lifecycle.note_start(boot, tx, world.site, at))
 
 
 class TestDeclineRate:

@@ -256,13 +256,16 @@ def test_a_draw_is_about_a_fact_that_hq_has(station: Station) -> None:
     assert hq.only("draw", purpose="theft") == NOT_AN_ITEM
 
 
-def test_a_refund_of_lapsed_points_is_judged_like_any_other(station: Station) -> None:
+def test_a_refund_of_lapsed_points_takes_nothing_twice(station: Station) -> None:
+    """HQ's balance of a member is the sum of these: the lapse took the points already."""
     world = station(*ONE_MONTH)
     fill(world)
     world.pass_days(31)
     world.refund("F-1", "R-1", FUEL_FEN)
     hq = Hq(world, bundles(*ONE_MONTH))
-    assert replace(hq.only("refund"), entity_id=None) == Booked(None, "m-basic", -FILL_MINOR, OK)
+    assert replace(hq.only("refund"), entity_id=None) == Booked(None, "m-basic", 0, OK)
+    assert hq.only("lot.expired").minor == -FILL_MINOR
+    assert hq.only("refund", lapsed_minor=FILL_MINOR + 1).verdict == MISMATCH
     assert hq.only("refund", minor=FILL_MINOR - 1).verdict == MISMATCH
     assert hq.only("refund", award=9_999) == NOT_AN_ITEM
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.handlers import lifecycle
 from agent.handlers.passing_days import AT_ONCE, pass_days
 from tests.unit.agent.earning import (
     AFTER_48_H,
@@ -251,6 +252,18 @@ def test_a_pause_that_comes_too_late_brings_nothing_back(station: Station) -> No
     adopt(world, 43, *ONE_MONTH)
     assert lots(world)[0][2:] == ("expired", "2026-08-07")
     assert world.balance_minor("m-basic") == 0
+
+
+def test_rules_that_a_guardrail_puts_back_bring_their_pauses_with_them(station: Station) -> None:
+    """Found by the station machine: what was earned under the rules that failed lacked the pause."""
+    world = station(*ONE_MONTH, region="530100")
+    adopt(world, 43, *ONE_MONTH, NO_PAUSE)
+    fill(world)
+    assert lots(world)[0][3] == "2026-08-07"
+    world.run(lambda tx, at: tx.bundles.count_guard(43, mismatched=1))
+    world.run(lambda tx, at: lifecycle.advance(tx, world.site, at))
+    assert world.run(lambda tx, at: tx.bundles.active_version()) == 42
+    assert lots(world)[0][3] == "2026-08-21"
 
 
 def test_a_sale_that_is_settled_late_has_the_pauses_that_are_known_by_then(station: Station) -> None:

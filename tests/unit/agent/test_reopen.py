@@ -50,7 +50,7 @@ class Safe:
         kept = self.file.read()
         reason = self.world.store.compare(kept)
         seen = kept.epoch if isinstance(kept, Heads) else 0
-        self.world.run(lambda tx, now: reopen(reason, seen, "boot", tx, now))
+        self.world.run(lambda tx, now: reopen(reason, seen, "boot", tx, self.world.site, now))
         self.keep()
         return reason
 

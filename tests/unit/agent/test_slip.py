@@ -23,6 +23,8 @@ LONGEST = {
     "date": "2026-12-31",
     "point": "pump-island-12",
     "yuan": "99999999.99",
+    "litres": "9999999",
+    "tier": "platinum",
 }
 FACTS = SlipFacts(
     points_minor=14_400,

@@ -11,11 +11,12 @@ from agent.language import Language
 from agent.points.award import Reason
 
 VALUES = {"point": "1", "points": "1", "balance": "1", "date": "2026-07-31", "yuan": "10"}
+VALUES |= {"litres": "80", "tier": "gold"}
 HANDLERS = Path(wording.__file__).parent
 
 
 def reasons() -> set[str]:
-    """Every reason code that a handler writes down: what `refused` and `sentence` are called with."""
+    """Every reason code that a handler writes down: what `refused` and `said` are called with."""
     found = {reason for reason in get_args(Reason) if reason}
     for file in HANDLERS.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -28,7 +29,7 @@ def reasons() -> set[str]:
                     for k in node.keywords
                     if k.arg == "reason" and isinstance(k.value, ast.Constant)
                 ]
-                if node.func.id in ("refused", "sentence", "receipt"):
+                if node.func.id in ("refused", "said", "sentence", "receipt"):
                     found.update(words)
                 if node.func.id in ("Binding", "replace"):
                     found.update(str(reason) for reason in named if reason)

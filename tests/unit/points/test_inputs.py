@@ -91,7 +91,8 @@ class TestUsageInJson:
     """Six numbers that every sale sends: their names would be most of it."""
 
     def test_it_is_a_list_without_zeros_at_its_end(self) -> None:
-        assert Usage(month_minor=500, month_fills=2).model_dump_json() == "[0,500,0,2]"
+        assert Usage(month_ml=9, day_fills=1, month_fills=1).model_dump_json() == "[9,0,0,1]"
+        assert Usage(day_minor=20, month_minor=500, month_fills=2).model_dump_json() == "[0,0,20,0,480,2]"
         assert Usage().model_dump_json() == "[]"
 
     @given(st.lists(st.integers(0, MAX_INTEGER), max_size=6))

@@ -316,7 +316,39 @@ def test_the_page_about_rules_prints_what_is_read() -> None:
     bundle = parse_bundle((head + litre + rate + "\n".join(examples)).encode())
     assert isinstance(bundle, Bundle), bundle
     ruleset = bundle.ruleset_in_force
-    assert (len(examples), len(ruleset.base[1].band), len(ruleset.bonus), len(bundle.vector)) == (6, 2, 1, 1)
+    assert (len(examples), len(ruleset.base[1].band), len(ruleset.bonus), len(bundle.vector)) == (7, 2, 1, 1)
     assert (ruleset.bonus[0].coupon, [issue.kind for issue in bundle.issue]) == ("welcome", ["wash"])
     assert bundle.rollout is not None
     assert bundle.term_of(ruleset) is ruleset.expiry
+
+
+FEATURES = """
+[[feature]]
+name = "pay-by-plate"
+tier = ["gold"]
+
+[[feature]]
+name = "car-wash-queue"
+tier = ["gold", "basic"]
+"""
+
+
+def test_features_are_for_their_tiers() -> None:
+    bundle = parse_bundle((DEMO_TEXT + FEATURES).encode())
+    assert isinstance(bundle, Bundle)
+    assert bundle.features_of("gold") == ("pay-by-plate", "car-wash-queue")
+    assert bundle.features_of("basic") == ("car-wash-queue",)
+    assert bundle.features_of("stranger") == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('["gold"]', '["golden"]', "UNKNOWN_TIER"),
+        ('["gold"]', "[]", "BAD_VALUE"),
+        ("car-wash-queue", "pay-by-plate", "DUPLICATE_RULE"),
+        ('name = "pay-by-plate"\n', "", "MISSING_KEY"),
+    ],
+)
+def test_a_bad_feature_is_refused_at_its_place(old: str, new: str, reason: str) -> None:
+    assert refusal_of(DEMO_TEXT + FEATURES.replace(old, new)).reason == reason
