@@ -1,5 +1,5 @@
 # The commands of this project; `make` lists them. Everything happens in .venv, nothing needs root except
-# the two packages that `make test` asks for.
+# the packages that `make test` asks for.
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -7,7 +7,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo check test needs storm bench systemd sizes generated texts lock
+.PHONY: help venv dev demo check test needs drain storm bench systemd sizes generated texts lock
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -47,15 +47,17 @@ systemd: ## the unit is well-formed and its sandbox scores 1.5 or better
 sizes: dev ## list long files and functions
 	@$(PY) -m tests.house.sizes
 
-test: dev needs ## run the tests
-	$(PY) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+test: dev needs .venv/.contract ## run the tests
+	$(PY) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 
 # The distribution's apsw shares libsqlite3 with Python: power cuts are tried through it.
 needs:
 	@missing=; \
-	for package in mosquitto python3-apsw; do \
+	for package in mosquitto postgresql python3-apsw; do \
 	    dpkg-query -W -f '$${Status}' $$package 2> /dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
 	done; \
+	command -v node > /dev/null || missing="$$missing nodejs"; \
+	command -v npm > /dev/null || missing="$$missing npm"; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then as_root=; elif sudo -n true 2> /dev/null; then as_root='sudo -n'; else \
 	    echo "The tests need$$missing. Type: sudo apt-get install --no-install-recommends$$missing" >&2; exit 1; \
@@ -63,14 +65,25 @@ needs:
 	$$as_root apt-get update -q \
 	&& $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing
 
-storm: dev needs ## the long tests
+# What the consumer in another language imports; the lock file has the hashes.
+CONSUMER := tests/integration/contract
+.venv/.contract: $(CONSUMER)/package.json $(CONSUMER)/package-lock.json | dev needs
+	@mkdir -p .venv/contract && cp $^ .venv/contract
+	cd .venv/contract && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+drain: dev needs ## a million rows and sixty kills on the road to headquarters
+	$(PY) -m pytest -q -s -m drain tests/integration/hq
+
+storm: dev needs .venv/.contract ## the long tests
 	$(PY) -m pytest -q -m storm --timeout 3600 tests
 
 bench: dev ## measure, one JSON line per figure
 	$(PY) -m tests.bench
 
-generated: dev ## rewrite the generated example and table of settings
+generated: dev ## rewrite the generated settings' example and table, JSON Schemas and AsyncAPI
 	$(PY) -m config.describe
+	$(PY) -m agent.cli.contract
 
 texts: dev ## extract the texts, bring the translations up to date and compile them
 	$(PY) -m tests.house.texts

@@ -1,80 +1,10 @@
-"""Integration: is HQ the same on SQLite and on PostgreSQL, and with workers that race each other?
+"""Integration: is HQ the same on SQLite and on PostgreSQL, and with workers that race each other?"""
 
-PostgreSQL runs where its programs are installed, as a cluster of this test on a socket in a folder.
-"""
-
-import os
 import random
-import shutil
-import signal
-import subprocess
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
-
-from tests.integration.hq.road import wait_until
 from tests.unit.hq.stand import NOW_MS, Hq, Station, award, fuelling, seal
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """The URL of an empty database."""
-    programs = [shutil.which(name) for name in ("initdb", "postgres", "psql")]
-    if None in programs:
-        pytest.skip("PostgreSQL is not installed")
-    pytest.importorskip("psycopg")
-    initdb, server, psql = (str(program) for program in programs)
-    folder = Path(tempfile.mkdtemp(prefix="hq-pg-"))
-    user = None
-    if os.geteuid() == 0:
-        user = "postgres"
-        shutil.chown(folder, user)
-    subprocess.run(
-        [initdb, "-D", folder / "db", "-U", "hq", "-A", "trust", "--no-sync", "-E", "UTF8"],
-        user=user,
-        check=True,
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-    )
-    process = subprocess.Popen(
-        [server, "-D", folder / "db", "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
-        user=user,
-        cwd=folder,
-        stderr=subprocess.DEVNULL,
-    )
-    probe = [psql, "-h", folder, "-U", "hq", "-d", "postgres", "-c", "select 1"]
-    try:
-        wait_until(lambda: subprocess.run(probe, capture_output=True).returncode == 0)
-        yield f"postgresql+psycopg://hq@/postgres?host={folder}"
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
-        shutil.rmtree(folder)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/hq.db"
-    postgres: str = request.getfixturevalue("postgres")
-    return postgres
-
-
-@pytest.fixture
-def open_hq(url: str) -> Iterator[Callable[..., Hq]]:
-    """Opens as many workers on the database as wanted, and closes them."""
-    opened: list[Hq] = []
-
-    def open_one(*stations: Station) -> Hq:
-        opened.append(Hq(url, *stations))
-        return opened[-1]
-
-    yield open_one
-    for hq in opened:
-        hq.store.close()
 
 
 def rows(name: str, seed: bytes, count: int) -> Station:
@@ -145,46 +75,6 @@ def test_a_restored_station_goes_on_and_everything_counts_once(open_hq: Callable
     assert report is not None
     assert (report.items("fuelling"), report.items("award"), report.minor("award")) == (11, 12, 11_003)
     assert (report.verdicts("duplicate"), report.verdicts("mismatch")) == (3, 1)
-
-
-def test_several_workers_bring_up_a_database_of_the_first_schema(
-    open_hq: Callable[..., Hq], url: str
-) -> None:
-    station = rows("cn-0006", b"U", 8)
-    station.write(award("wrong", of=1, minor=1))
-    first = open_hq(station)
-    first.take(station, station.seal(1, 9))
-    _take_back_to_1(first)
-    failures: list[BaseException] = []
-
-    def start() -> None:
-        try:
-            open_hq()
-        except BaseException as failure:
-            failures.append(failure)
-            raise
-
-    threads = [threading.Thread(target=start) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert failures == []
-    restored = station.restored(2, kept=9, watermark=5)
-    hq = open_hq()
-    assert hq.store.mismatched(station.name, 1) == 1
-    reply = hq.hello(restored)
-    assert reply is not None
-    assert [one.seq for one in reply.streams] == [0, 5, 0]
-
-
-def _take_back_to_1(hq: Hq) -> None:
-    """What the second schema added, removed."""
-    with hq.store.write() as tx:
-        for column in ("fork_seq", "fork_epoch", "mismatched"):
-            tx._connection.exec_driver_sql(f"alter table watermark drop column {column}")
-        tx._connection.exec_driver_sql("drop table landmark")
-        tx._connection.exec_driver_sql("update hq_schema set version = 1")
 
 
 def test_three_workers_that_race_leave_one_chain_per_station(open_hq: Callable[..., Hq]) -> None:
