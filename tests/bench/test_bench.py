@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.hq.postgres import programs
+
 ROOT = Path(__file__).parents[2]
 ALWAYS = {"figure", "value", "limit", "ok", "ratio", "unit"}
+LOADS = ["sqlite_3_stations_1_workers"] + (["postgresql_2_stations_2_workers"] if programs() else [])
+COURSES = ["connects", "backlog", "sales", "by_day", "hellos", "held"]
 FIGURES = {
     "wire": ["wire_to_durable_with_award", "wire_to_durable_fact_only"],
     "burst": ["burst_through_the_till"],
@@ -20,17 +24,22 @@ FIGURES = {
         "bytes_written_to_disk_per_sale",
     ],
     "award": ["award_by_twenty_rules"],
+    "drain": ["drain_against_paho_alone", "month_drained_s", "month_drained_growth_mib"],
+    "ingest": ["hq_ingest_against_bare_inserts"],
     "past": [
         "verify_ledger_entries_per_s",
         "verify_awards_per_s",
         "sale_with_a_long_past",
         "sale_of_a_member_with_many_lots",
     ],
+    "load": [f"load_{course}_{case}" for case in LOADS for course in COURSES],
 }
 
 
 @pytest.mark.parametrize("part", FIGURES)
 def test_every_part_prints_its_figures_as_ratios_with_the_raw_numbers(part: str) -> None:
+    if part == "ingest" and programs() is None:
+        pytest.skip("PostgreSQL is not installed")
     command = [sys.executable, "-m", "tests.bench", part, "--quick"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -53,8 +53,9 @@ declined_bp = 500
 mismatched = 1
 crashes = 3
 """
-MOST_STATEMENTS = {"fuelling": 11, "payment": 41, "both at once": 41}
-"""A sale of a known member, without COMMIT and savepoints; more must be a decision."""
+MOST_STATEMENTS = {"fuelling": 12, "payment": 44, "both at once": 45}
+"""A sale of a known member, without COMMIT and savepoints; more must be a decision. Decided: what HQ may
+have told the station is asked for, that is prices, wordings, notices and revoked cards."""
 
 
 class Station:

@@ -78,7 +78,7 @@ def _on_the_wire(outbox: OutboxReader, here: Site) -> list[Figure]:
         Figure(
             "bytes_per_sale_in_a_full_batch",
             per_sale,
-            100,
+            80,
             ratio=per_sale / stored,
             details={
                 "unit": "bytes of PUBLISH per sale; ratio to its two items as stored",
@@ -91,7 +91,7 @@ def _on_the_wire(outbox: OutboxReader, here: Site) -> list[Figure]:
         Figure(
             "bytes_of_a_sale_alone",
             alone,
-            650,
+            500,
             ratio=alone / stored,
             details={
                 "unit": "bytes of one PUBLISH with fuelling and award; ratio to the items as stored",
