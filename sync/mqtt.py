@@ -361,6 +361,8 @@ def _connect_failed(error: OSError) -> Closed:
         return Closed("CONNECTION_REFUSED", error.strerror or str(error))
     if isinstance(error, TimeoutError):
         return Closed("CONNECT_TIMEOUT", str(error))
+    if isinstance(error, ConnectionResetError | BrokenPipeError):  # as an early end, but with data unread
+        return Closed("BROKER_HUNG_UP", error.strerror or str(error))
     return Closed("NETWORK_ERROR", error.strerror or str(error))
 
 

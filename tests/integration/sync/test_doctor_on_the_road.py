@@ -3,7 +3,11 @@
 sync.md section 6, item 5, on a real broker with the shipped sample configuration.
 """
 
+import socket
+import ssl
+import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,8 +17,8 @@ from agent.health.findings import Finding, Level
 from agent.health.remedies import REMEDIES
 from sync.authority_folder import AuthorityFolder
 from sync.certificates import DAY_MS
-from sync.mqtt import Opened
-from sync.tls import BrokerAddress, TlsFiles
+from sync.mqtt import Closed, Link, Opened
+from sync.tls import BrokerAddress, TlsFiles, client_context
 from tests.integration.sync.guarded import HOST, Guarded, guarded_broker, issued, next_of, wall_ms
 from tests.integration.sync.stage import clock
 
@@ -106,6 +110,36 @@ def test_a_broker_that_is_full(tmp_path: Path) -> None:
         assert _failure(findings) == "BROKER_HUNG_UP"
         assert "max_connections" in findings[-1].remedy
         assert {f.level for f in _visit(guarded.address, guarded.station("cn-0001"))} == {Level.OK}
+
+
+@pytest.mark.parametrize("linger_s", [None, 0], ids=["with a goodbye of TCP's", "with a reset"])
+def test_a_broker_that_hangs_up_while_we_connect(guarded: Guarded, linger_s: int | None) -> None:
+    """Found on a busy machine: what lies unread at a broker that closes turns its goodbye into a reset."""
+    with socket.create_server((HOST, 0)) as server, ThreadPoolExecutor(1) as pool:
+        served = pool.submit(_hang_up, server, linger_s)
+        files = guarded.station("cn-0001")
+        link = Link(BrokerAddress(HOST, server.getsockname()[1], tls=True), _context(files), "anybody", 10)
+        link.open()
+        ended = next_of(link)
+        served.result(5)
+    assert isinstance(ended, Closed)
+    assert ended.reason == "BROKER_HUNG_UP"
+
+
+def _hang_up(server: socket.socket, linger_s: int | None) -> None:
+    wire, _ = server.accept()
+    with wire:
+        assert wire.recv(1), "the first byte of a handshake"
+        if linger_s is None:
+            assert wire.recv(65_536), "nothing is left unread"
+        else:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, linger_s))
+
+
+def _context(files: TlsFiles) -> ssl.SSLContext:
+    context = client_context(files)
+    assert isinstance(context, ssl.SSLContext)
+    return context
 
 
 def test_an_access_list_that_forgets_a_line(tmp_path: Path) -> None:
