@@ -16,7 +16,7 @@ def monotonic_ms() -> Monotonic:
     return Monotonic(time.monotonic_ns() // 1_000_000)
 
 
-def wait_until(holds: Callable[[], bool], limit_s: float = 20.0) -> None:
+def wait_until(holds: Callable[[], bool], limit_s: float = 60.0) -> None:
     """Wait for a condition; an assertion fails if it does not come."""
     deadline = time.monotonic() + limit_s
     while not holds():

@@ -36,7 +36,7 @@ NOW_MS = 1_783_476_000_000
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 
 
-def until(holds: Callable[[], object], what: str, within_s: float = 20.0) -> None:
+def until(holds: Callable[[], object], what: str, within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < deadline, f"waited for {what}"

@@ -358,7 +358,7 @@ def figures(shown: Mapping[str, Any]) -> Counter[str]:
     return found
 
 
-def until(holds: Callable[[], bool], what: str | Callable[[], str], within_s: float = 20.0) -> None:
+def until(holds: Callable[[], bool], what: str | Callable[[], str], within_s: float = 60.0) -> None:
     """Wait until it holds, or fail saying what was waited for."""
     deadline = time.monotonic() + within_s
     while not holds():

@@ -30,7 +30,7 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     """Poll until it holds; fails the test when it does not."""
     end = time.monotonic() + within_s
     while not condition():
