@@ -25,7 +25,7 @@ DAY_MS = 86_400_000
 PRUNED_AT_ONCE = 500
 """Rows that one transaction of `prune` takes at most."""
 DARK_AFTER_MS = 600_000
-"""Headquarters is asked every minute: who has not answered for ten is not there."""
+"""Headquarters is asked at least every 45 s: who has not answered for ten minutes is not there."""
 
 
 class Chores:

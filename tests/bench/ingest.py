@@ -36,7 +36,6 @@ KEY, HQ_KEY = SigningKey(b"S" * 32), SigningKey(b"H" * 32)
 def ingest(directory: Path, *, pairs: int, batches: int) -> Figure:
     """`batches` of 100 items in each run; the stations take turns after ten, as if each drained a backlog."""
     sealed = list(_sealed(batches))
-    directory.chmod(0o755)  # PostgreSQL runs as another user where we are root
     with cluster(directory) as url:
         runs = [_run(url, number, sealed) for number in range(pairs)]
     ratios = [run.bare_s / run.ours_s for run in runs]

@@ -66,6 +66,10 @@ class Station(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     @property
+    def is_past_half(self) -> bool:
+        return 2 * len(self._left) <= len(self._supply.sealed)
+
+    @property
     def is_dry(self) -> bool:
         """Everything was sent."""
         return not self._left

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.hq.postgres import programs
-
 ROOT = Path(__file__).parents[2]
 ALWAYS = {"figure", "value", "limit", "ok", "ratio", "unit"}
-LOADS = ["sqlite_3_stations_1_workers"] + (["postgresql_2_stations_2_workers"] if programs() else [])
+LOADS = ["sqlite_3_stations_1_workers", "postgresql_2_stations_2_workers"]
 COURSES = ["connects", "backlog", "sales", "by_day", "hellos", "held"]
 FIGURES = {
     "wire": ["wire_to_durable_with_award", "wire_to_durable_fact_only"],
@@ -38,8 +36,6 @@ FIGURES = {
 
 @pytest.mark.parametrize("part", FIGURES)
 def test_every_part_prints_its_figures_as_ratios_with_the_raw_numbers(part: str) -> None:
-    if part == "ingest" and programs() is None:
-        pytest.skip("PostgreSQL is not installed")
     command = [sys.executable, "-m", "tests.bench", part, "--quick"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,75 +1,39 @@
 """Every test of HQ's database runs on both kinds: `hq_url` is an empty SQLite file, or one of PostgreSQL's.
 
-PostgreSQL is a throw-away cluster of this run, on a socket in a folder of its own: no port that others
-might have. It is started when the first test asks for it and ended by its own pid.
+PostgreSQL is a throw-away cluster of this run, started when the first test asks for it.
 """
 
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import psycopg
 import pytest
+import sqlalchemy as sa
 
-from tests.integration.hq.road import wait_until
+from tests.integration.hq.postgres import cluster
 from tests.unit.hq.stand import Hq, Station
-
-DEBIAN = Path("/usr/lib/postgresql")
-
-
-def program(name: str) -> str | None:
-    """Where it is: on the path, or where Debian keeps the newest version's."""
-    places = sorted(DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
-    return shutil.which(name) or (str(places[-1]) if places else None)
 
 
 @pytest.fixture(scope="session")
-def postgres_folder() -> Iterator[Path]:
-    """The folder with the socket of a running server; its user is `hq`, its first database `postgres`."""
-    initdb, server, psql = program("initdb"), program("postgres"), program("psql")
-    if not (initdb and server and psql):
-        pytest.skip("PostgreSQL is not installed: make needs")
-    pytest.importorskip("psycopg")
-    folder = Path(tempfile.mkdtemp(prefix="hq-pg-"))
-    user = None
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        user = "postgres"
-        shutil.chown(folder, user)
-    made = [initdb, "-D", folder / "db", "-U", "hq", "-A", "trust", "--no-sync", "-E", "UTF8"]
-    subprocess.run(made, user=user, check=True, cwd=folder, stdout=subprocess.DEVNULL)
-    process = subprocess.Popen(
-        [server, "-D", folder / "db", "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
-        user=user,
-        cwd=folder,
-        stderr=subprocess.DEVNULL,
-    )
-    probe = [psql, "-h", folder, "-U", "hq", "-d", "postgres", "-c", "select 1"]
-    try:
-        wait_until(lambda: subprocess.run(probe, capture_output=True).returncode == 0)
-        yield folder
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
-        shutil.rmtree(folder)
+def server() -> Iterator[sa.URL]:
+    """A running PostgreSQL, not synced to the disk: no test here cuts the power."""
+    with TemporaryDirectory(prefix="hq-pg-") as place, cluster(Path(place), durable=False) as url:
+        yield sa.make_url(url)
 
 
 _NUMBERS = count(1)
 
 
 @pytest.fixture
-def postgres_url(postgres_folder: Path) -> Iterator[str]:
+def postgres_url(server: sa.URL) -> Iterator[str]:
     """A database of its own for each test."""
-    import psycopg
-
     name = f"hq_{next(_NUMBERS)}"
-    with psycopg.connect(host=str(postgres_folder), user="hq", dbname="postgres", autocommit=True) as server:
-        server.execute(f"create database {name}".encode())
-        yield f"postgresql+psycopg://hq@/{name}?host={postgres_folder}"
-        server.execute(f"drop database {name} with (force)".encode())
+    with psycopg.connect(server.set(drivername="postgresql").render_as_string(), autocommit=True) as talk:
+        talk.execute(f"create database {name}".encode())
+        yield server.set(database=name).render_as_string()
+        talk.execute(f"drop database {name} with (force)".encode())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

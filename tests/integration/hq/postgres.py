@@ -1,7 +1,8 @@
 """A throw-away PostgreSQL for tests and the bench: a cluster in a folder, reached by a socket in that folder.
 
-It runs as the user `postgres` where we are root, as ourselves elsewhere, listens on no address and ends
-with the block. Its files are synced as a real one's are, unless `durable` is False.
+It runs as the user `postgres` where we are root, as ourselves elsewhere, listens on no address (no port
+that others might have) and ends with the block, by its own pid. Its files are synced as a real one's are,
+unless `durable` is False.
 """
 
 import os
@@ -19,23 +20,24 @@ _PLACES = Path("/usr/lib/postgresql")
 _START_S = 30.0
 
 
-def programs() -> Path | None:
-    """Where `initdb` and `postgres` are, of the newest version; None if PostgreSQL is not installed."""
+def programs() -> Path:
+    """Where `initdb` and `postgres` are, of the newest version; without them a test fails."""
     found = shutil.which("initdb")
     if found:
         return Path(found).resolve().parent
     versions = [each for each in _PLACES.glob("*/bin") if (each / "initdb").exists()]
-    return max(versions, key=lambda each: int(each.parent.name), default=None)
+    assert versions, "PostgreSQL is not installed: make needs"
+    return max(versions, key=lambda each: int(each.parent.name))
 
 
 @contextmanager
 def cluster(folder: Path, *, durable: bool = True) -> Iterator[str]:
     """An empty database in a new folder below `folder`, as SQLAlchemy writes it: postgresql+psycopg://…"""
     bin_ = programs()
-    assert bin_ is not None, "PostgreSQL is not installed"
     place = Path(tempfile.mkdtemp(prefix="pg-", dir=folder))
     user = "postgres" if os.geteuid() == 0 else None
     if user:
+        folder.chmod(0o711)  # it must get through
         shutil.chown(place, user)
     quiet = {"cwd": place, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run(
