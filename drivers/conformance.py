@@ -13,8 +13,12 @@ The promises, each with the code that a broken one is reported under:
 - the session never asks to be woken in the past for ever: SPINS;
 - valid frames are counted under `HEARD`: HEARD_NOT_COUNTED.
 
+Who only listens cannot ask again. Its promises are others: it says nothing (SPOKE); what passed by unharmed
+while it was there is reported (LOST on a clean wire without mishaps); and what it could not hear shows as
+litres, because a later fuelling of that nozzle is reported with its totalizer (GAP_UNSEEN).
+
 A driver takes part by a function `conformance_cases()` in the module that holds its `Driver`
-record: it returns named factories of a `PumpCase` or a `PosCase`. A failing run is replayed with
+record: it returns named factories of a `PumpCase`, a `TapCase` or a `PosCase`. A failing run is replayed with
 `python -m drivers.conformance DRIVER/CASE WIRE SEED`.
 """
 
@@ -26,7 +30,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import FunctionType, ModuleType
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, TypeGuard
 
 from drivers.driver import Driver
 from drivers.events import (
@@ -52,6 +56,8 @@ CALM_LIMIT_MS = 60_000
 NOISE_BYTES = 65_536
 MEMORY_GROWTH_BYTES = 32_768
 SPIN_LIMIT = 100
+SETTLE_LIMIT = 40
+"""Fuellings within which each nozzle of a tapped wire has sold once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,45 @@ class PumpCase(Protocol):
         """The sales that the device will not offer again because it was told we have them (A only)."""
 
 
+class OddPumpCase(PumpCase, Protocol):
+    """A class A device that can also hand over records that are odd, and valid all the same."""
+
+    def sell_odd(self, rng: random.Random, now: Monotonic) -> None:
+        """One more record with something that no record should have: zero volume, money that does not fit,
+        a wrap, an unknown grade or nozzle, a date that does not exist."""
+
+    def backlog(self) -> int:
+        """Records that the device still keeps for us. A pump may refuse to start while there are any."""
+
+
+class TapCase(Protocol):
+    """A wire on which a controller and its dispensers talk, and we listen to both.
+
+    `simulator` is the whole wire: what it sends is what passes by, and what it is sent is lost.
+    """
+
+    @property
+    def listens(self) -> Literal[True]:
+        """What tells a tap from a pump."""
+
+    @property
+    def hand_over(self) -> HandOver:
+        """What the device does with a finished sale towards its controller."""
+
+    @property
+    def simulator(self) -> Simulator:
+        """Controller and dispensers."""
+
+    def open_session(self) -> Session:
+        """Our side, fresh, as after a start of the agent."""
+
+    def sell(self, rng: random.Random, now: Monotonic) -> None:
+        """One fuelling from lift to hang-up, with what the controller asks about it afterwards."""
+
+    def sold(self) -> Sequence[Sold]:
+        """Every fuelling with volume so far, oldest first."""
+
+
 class PosCase(Protocol):
     """A POS that the kit can make ask."""
 
@@ -115,7 +160,7 @@ class PosCase(Protocol):
         """For each of `asked()` the answer as the POS understood it, None while it waits."""
 
 
-Case: TypeAlias = PumpCase | PosCase
+Case: TypeAlias = PumpCase | TapCase | PosCase
 Cases: TypeAlias = Mapping[str, Callable[[], Case]]
 
 
@@ -295,6 +340,7 @@ class _Trial:
         self._asked_ever: set[PosRequest] = set()
         self._released_seen = 0
         self._spins = 0
+        self._was_disturbed = faults != CLEAN
 
     # The phases, in the order in which `run` goes through them.
 
@@ -318,6 +364,8 @@ class _Trial:
         """A clean wire and a willing till: everything arrives, and nothing that never was."""
         self._use_wires(CLEAN)
         self.till.unavailable_bp = 0
+        if _is_tap(self.case):
+            self._settle_taps(self.case)
         self._wait_until(self._all_arrived)
         self._judge()
 
@@ -358,6 +406,17 @@ class _Trial:
         if not self.session.counters().get("HEARD", 0):
             self.failures.add("HEARD_NOT_COUNTED: counters() must count valid frames under HEARD")
 
+    def _settle_taps(self, case: TapCase) -> None:
+        """On each nozzle something that nothing disturbs, so that what was lost before it can show."""
+        self._pass_time(2_000)
+        heard: set[str] = set()
+        for _ in range(SETTLE_LIMIT):
+            case.sell(self.rng, self.now)
+            self._wait_until(self._last_arrived)
+            heard.add(case.sold()[-1].nozzle)
+            if heard == {sold.nozzle for sold in case.sold()}:
+                return
+
     # What can happen to a station.
 
     def _make_one(self) -> None:
@@ -365,23 +424,26 @@ class _Trial:
             self.case.ask(self.rng, self.now)
             self._asked_ever.update(self.case.asked())
             return
-        if self.case.hand_over is not HandOver.BUFFERED:
+        if self.case.hand_over is not HandOver.BUFFERED and not _is_tap(self.case):
             self._wait_until(self._all_arrived)
         self.case.sell(self.rng, self.now)
 
     def _we_crash(self) -> None:
+        self._was_disturbed = True
         self.mishaps.append("WE_CRASH")
         self._waiting_confirm = None
         self._to_host.lose_all()
         self.session = self.case.open_session()
 
     def _device_loses_power(self) -> None:
+        self._was_disturbed = True
         self.mishaps.append("DEVICE_POWER_CYCLE")
         self._to_host.lose_all()
         self._to_device.lose_all()
         self.case.simulator.power_cycle(self.now)
 
     def _plug_is_pulled(self) -> None:
+        self._was_disturbed = True
         self.mishaps.append("PLUG_PULLED")
         faults = self._to_host.faults
         self._finish_confirm()
@@ -449,6 +511,8 @@ class _Trial:
         if self._report_events():
             return
         sent = self.session.bytes_to_send(self.now)
+        if sent and _is_tap(self.case):
+            self.failures.add(f"SPOKE: {sent.hex(' ')}")
         if sent:
             self._to_device.carry(sent, self.now)
         self._judge_spin(idle=not sent)
@@ -494,16 +558,41 @@ class _Trial:
     def _all_arrived(self) -> bool:
         if self.case.hand_over is None:
             return all(answer is not None for answer in self.case.answers())
+        if _is_tap(self.case):
+            return not self.case.sold() or self._last_arrived()
         return len(self.till.durable) >= len(self.case.sold())
+
+    def _last_arrived(self) -> bool:
+        assert self.case.hand_over is not None
+        last = self.case.sold()[-1]
+        return any(_same_sale(as_sold(fuelling), last) for fuelling in self.till.durable.values())
 
     def _judge(self) -> None:
         if self.case.hand_over is None:
             self._judge_answers(self.case)
             return
+        if _is_tap(self.case):
+            self._judge_tap(self.case)
+            return
         truth = Counter(self.case.sold())
         booked = Counter(as_sold(fuelling) for fuelling in self.till.durable.values())
         self.failures.update(f"LOST {sold}" for sold in truth - booked)
         self.failures.update(f"INVENTED {sold}" for sold in booked - truth)
+
+    def _judge_tap(self, case: TapCase) -> None:
+        """A lost fuelling is excused if the totalizer of a later one on its nozzle tells of its litres."""
+        booked = [as_sold(fuelling) for fuelling in self.till.durable.values()]
+        told: set[str] = set()
+        for sold in reversed(case.sold()):
+            heard = next((each for each in booked if _same_sale(each, sold)), None)
+            if heard is not None:
+                booked.remove(heard)
+                told.update({sold.nozzle} if heard.totalizer_after_ml is not None else ())
+            elif not self._was_disturbed:
+                self.failures.add(f"LOST {sold}")
+            elif sold.nozzle not in told:
+                self.failures.add(f"GAP_UNSEEN {sold}")
+        self.failures.update(f"INVENTED {sold}" for sold in booked)
 
     def _judge_answers(self, case: PosCase) -> None:
         for invented in self.till.given.keys() - self._asked_ever:
@@ -516,7 +605,7 @@ class _Trial:
 
     def _judge_releases(self) -> None:
         """A device on a wire that invents things may let go of a sale without our doing: not judged."""
-        if self.case.hand_over is None:
+        if not _is_pump(self.case):
             return
         newly = self.case.released()[self._released_seen :]
         self._released_seen += len(newly)
@@ -530,6 +619,20 @@ class _Trial:
         self._spins = self._spins + 1 if overdue else 0
         if self._spins > SPIN_LIMIT:
             self.failures.add("SPINS: next_timer() stays in the past with nothing to send")
+
+
+def _is_pump(case: Case) -> TypeGuard[PumpCase]:
+    return case.hand_over is not None and not _is_tap(case)
+
+
+def _is_tap(case: Case) -> TypeGuard[TapCase]:
+    return getattr(case, "listens", False)
+
+
+def _same_sale(heard: Sold, sold: Sold) -> bool:
+    """The totalizer does not always pass by; where it does it must be the right one."""
+    unknown = heard.totalizer_after_ml is None
+    return heard == (replace(sold, totalizer_after_ml=None) if unknown else sold)
 
 
 def _says_the_same(heard: Answer, given: Answer) -> bool:

@@ -7,8 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from drivers.events import HandOver
+from drivers.events import HandOver, Monotonic
+from drivers.ports import Parity
 from drivers.session import Session, Simulator
+from drivers.views import View
 
 
 class Grade(StrEnum):
@@ -23,12 +25,50 @@ class Grade(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Wiring:
+    """How a serial port is set for this protocol; `forecourt device scan` tries them in this order."""
+
+    baud: int = 9_600
+    bytesize: int = 8
+    parity: Parity = "none"
+    stopbits: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question that changes nothing, neither at the pump nor in what the device keeps for others."""
+
+    title: str
+    data: bytes
+    is_totals: bool = False
+
+
+Sell = Callable[[Any, str, int, int, int, Monotonic], object]
+"""(simulator, nozzle or "" for its first, volume_ml, amount_fen, unit_price_milli, now): a whole fuelling."""
+
+
+def _never(options: Any) -> bool:
+    return False
+
+
+def _nothing(address: str, options: Any) -> tuple[Ask, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class Driver:
     """One protocol.
 
     `options` validates the table `[line.device.options]` of station.toml.
     `open_session(address, options)` makes our side, `open_simulator(address, options)` the device's.
     `hand_over` is None for a POS link. `silence_ms` is the time within which a dead device is noticed.
+
+    For people at the cabinet: `explain(data, options)` gives the views of any bytes, and never raises;
+    `wirings`, `tcp_ports` and `addresses` are where a device is looked for, the likeliest first;
+    `asks(address, options)` are the read-only questions for that, none for who may only listen.
+    `listens(options)` is true where the session never says anything: its port is opened so that it cannot.
+    `redact(data, options)` replaces what could name a person or a card in whole frames, keeping lengths
+    and check values right; None where frames carry no such thing. `sell` makes the simulator sell.
     """
 
     name: str
@@ -40,3 +80,11 @@ class Driver:
     silence_ms: int
     open_session: Callable[[str, Any], Session]
     open_simulator: Callable[[str, Any], Simulator]
+    explain: Callable[[bytes, Any], tuple[View, ...]]
+    wirings: tuple[Wiring, ...] = (Wiring(),)
+    tcp_ports: tuple[int, ...] = ()
+    addresses: tuple[str, ...] = ("1",)
+    asks: Callable[[str, Any], tuple[Ask, ...]] = _nothing
+    listens: Callable[[Any], bool] = _never
+    redact: Callable[[bytes, Any], bytes] | None = None
+    sell: Sell | None = None

@@ -11,7 +11,7 @@ import os
 import select
 import socket
 import termios
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 CONNECT_LIMIT_S = 1.0
@@ -30,6 +30,9 @@ class PortSpec:
     plain TCP (serial-over-TCP gateways, Modbus TCP, concentrators). `pty` says that the path is a
     pseudo-terminal: the kernel refuses even parity there (EINVAL, measured), so parity is not set.
     `dtr` and `rts` are set before opening, because a pulse on them resets some devices.
+    `listen_only`: writing is our own mistake (an AssertionError), because somebody else is master there.
+    `tap` is a second device on which the other direction of the same wire is heard. `echo`: the converter
+    hears what it says (two-wire loops, RS-485 without echo suppression); it is taken out of what is read.
     """
 
     device: str
@@ -40,6 +43,9 @@ class PortSpec:
     pty: bool = False
     dtr: bool = True
     rts: bool = True
+    listen_only: bool = False
+    tap: str = ""
+    echo: bool = False
 
 
 class PortRefused(Exception):
@@ -71,7 +77,21 @@ class Port(Protocol):
 
 
 def open_port(spec: PortSpec) -> Port:
-    """Open the port of `spec`, exclusively. Raises `PortRefused`; waits at most `CONNECT_LIMIT_S`."""
+    """Open the port of `spec`, exclusively. Raises `PortRefused`; waits at most `CONNECT_LIMIT_S` for each
+    of its devices."""
+    port = _open_one(spec)
+    if spec.tap:
+        try:
+            port = TapPort(port, _open_one(replace(spec, device=spec.tap)))
+        except PortRefused:
+            port.close()
+            raise
+    if spec.listen_only:
+        return ListenPort(port)
+    return EchoPort(port) if spec.echo else port
+
+
+def _open_one(spec: PortSpec) -> Port:
     if spec.device.startswith("socket://"):
         return _open_socket(spec.device)
     return _open_serial(spec)
@@ -115,6 +135,65 @@ class DescriptorPort:
         if self._owner is not None:
             owner, self._owner = self._owner, None
             owner.close()
+
+
+class ListenPort:
+    """A port that only hears."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+        self.fileno, self.read, self.close = port.fileno, port.read, port.close
+
+    def write(self, data: bytes) -> int:
+        raise AssertionError(f"{len(data)} bytes were to be said where we may only listen")
+
+
+class TapPort:
+    """Both directions of a tapped pair as one stream, in the order in which they were heard.
+
+    One descriptor stands for both (epoll(7): an epoll descriptor is itself readable when one of its own is).
+    What is said goes to the first.
+    """
+
+    def __init__(self, port: Port, other: Port) -> None:
+        self._ports = {port.fileno(): port, other.fileno(): other}
+        self._ready = select.epoll(2)
+        for descriptor in self._ports:
+            self._ready.register(descriptor, select.EPOLLIN)
+        self.write = port.write
+
+    def fileno(self) -> int:
+        return self._ready.fileno()
+
+    def read(self) -> bytes:
+        return b"".join(self._ports[descriptor].read() for descriptor, _ in self._ready.poll(0))
+
+    def close(self) -> None:
+        self._ready.close()
+        for port in self._ports.values():
+            port.close()
+
+
+class EchoPort:
+    """Takes out of what is read what was just written. What differs from it is kept: somebody else spoke."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+        self._expected = b""
+        self.fileno, self.close = port.fileno, port.close
+
+    def read(self) -> bytes:
+        data = self._port.read()
+        same = 0
+        while same < min(len(data), len(self._expected)) and data[same] == self._expected[same]:
+            same += 1
+        self._expected = self._expected[same:] if same == len(data) else b""
+        return data[same:]
+
+    def write(self, data: bytes) -> int:
+        written = self._port.write(data)
+        self._expected = (self._expected + data[:written])[-READ_BYTES:]
+        return written
 
 
 def _open_serial(spec: PortSpec) -> Port:

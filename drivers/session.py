@@ -50,7 +50,11 @@ class Session(Protocol):
     def counters(self) -> Mapping[str, int]:
         """What went wrong or right on this conversation, by reason code; only ever grows.
 
-        `HEARD` counts valid frames from the device: the line takes the time of the last one from it.
+        Five of them are the quality of the line, under the same names in every driver (0 may be absent):
+        `HEARD` valid frames from the device (the line takes the time of the last one from it), `BAD_FRAME`
+        frames that were torn or whose check value was wrong, `NO_ANSWER` questions that stayed unanswered,
+        `LATE_ANSWER` valid answers that came when nobody waited for them any more, `SILENT` how often the
+        device was given up.
         """
 
 

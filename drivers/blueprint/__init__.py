@@ -4,9 +4,10 @@ from typing import Any
 
 from drivers.blueprint.options import BlueprintOptions
 from drivers.conformance import Cases
-from drivers.driver import Driver, Grade
-from drivers.events import HandOver
+from drivers.driver import Ask, Driver, Grade
+from drivers.events import HandOver, Monotonic
 from drivers.session import Session, Simulator
+from drivers.views import View
 
 
 def _open_session(address: str, options: Any) -> Session:
@@ -19,6 +20,24 @@ def _open_simulator(address: str, options: Any) -> Simulator:
     from drivers.blueprint.simulator import BlueprintSimulator
 
     return BlueprintSimulator()
+
+
+def _sell(
+    device: Any, nozzle: str, volume_ml: int, amount_fen: int, price_milli: int, now: Monotonic
+) -> None:
+    device.sell(nozzle or "01", volume_ml // 10, amount_fen, price_milli // 10)
+
+
+def _explain(data: bytes, options: Any) -> tuple[View, ...]:
+    from drivers.blueprint.view import explain
+
+    return explain(data, options)
+
+
+def _asks(address: str, options: Any) -> tuple[Ask, ...]:
+    from drivers.blueprint import codec
+
+    return (Ask("oldest sale", codec.encode(codec.READ), is_totals=True),)
 
 
 def conformance_cases() -> Cases:
@@ -38,4 +57,7 @@ DRIVER = Driver(
     silence_ms=3_000,
     open_session=_open_session,
     open_simulator=_open_simulator,
+    explain=_explain,
+    asks=_asks,
+    sell=_sell,
 )

@@ -10,6 +10,7 @@ from drivers.driver import Driver, Grade
 from drivers.events import HandOver
 from drivers.modbus.options import ModbusOptions
 from drivers.session import Session, Simulator
+from drivers.views import noise
 
 
 def _open_session(address: str, options: ModbusOptions) -> Session:
@@ -41,4 +42,5 @@ DRIVER = Driver(
     silence_ms=5_000,
     open_session=_open_session,
     open_simulator=_open_simulator,
+    explain=lambda data, options: (noise(data),),
 )

@@ -6,6 +6,7 @@ from drivers.conformance import Cases
 from drivers.driver import Driver, Grade
 from drivers.pos_link.options import PosLinkOptions
 from drivers.session import Session, Simulator
+from drivers.views import noise
 
 
 def _open_session(address: str, options: Any) -> Session:
@@ -41,4 +42,5 @@ DRIVER = Driver(
     silence_ms=30_000,
     open_session=_open_session,
     open_simulator=_open_simulator,
+    explain=lambda data, options: (noise(data),),
 )

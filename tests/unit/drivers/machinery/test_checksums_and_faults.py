@@ -2,7 +2,7 @@
 
 import random
 
-from drivers.checksums import crc16_modbus, sum_mod_256, xor_lrc
+from drivers.checksums import crc16_arc, crc16_kermit, crc16_modbus, sum_mod_256, xor_lrc
 from drivers.events import Monotonic
 from drivers.faults import CLEAN, IN_TRANSIT_LIMIT_BYTES, Faults, Wire
 
@@ -12,6 +12,8 @@ def test_check_values_of_published_frames() -> None:
     assert sum_mod_256(b"TP9907000683") == 0xAE
     assert xor_lrc(b"\x30\x31\x03") == 0x02
     assert crc16_modbus(b"123456789") == 0x4B37
+    assert crc16_arc(bytes.fromhex("5030010100")) == 0x5C9F
+    assert crc16_kermit(bytes.fromhex("000306 0106")) == 0x8FFA
 
 
 def test_a_wire_keeps_order_and_pace() -> None:
