@@ -1,6 +1,7 @@
 """Integration: does `member` show one member's balance, lots, and the way of their points?"""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_a_terminal_gets_a_drawn_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     tree = [Branch("120 points [bold]x", ("+120  award", "-60  refund"), {})]
     assert print_tree("m-1", tree) is False, "there is no terminal here"
     monkeypatch.setattr(points_tree.sys.stdout, "isatty", lambda: True, raising=False)
-    console = Console(record=True, width=80, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(record=True, width=80, file=StringIO())
     monkeypatch.setattr("rich.console.Console", lambda: console)
     assert print_tree("m-1", tree) is True
     assert console.export_text().splitlines() == [
