@@ -1,14 +1,17 @@
-"""Unit: on a shared wire, does one speak at a time, and does a silent device starve nobody?"""
+"""Unit: on a shared wire, does one speak at a time, starve nobody, and hear everything who only listens?"""
+
+import pytest
 
 from drivers.blueprint import codec
 from drivers.blueprint.options import BlueprintOptions
 from drivers.blueprint.session import BlueprintSession
 from drivers.blueprint.simulator import BlueprintSimulator
-from drivers.bus import Bus
+from drivers.bus import Audience, Bus
 from drivers.events import Answer, DeviceSilent, DriverEvent, Fuelling, Monotonic, Outcome
 from drivers.session import Session
 
 YES = Answer(Outcome.DONE, durable=True)
+NO = Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL")
 
 
 class Addressed(BlueprintSession):
@@ -92,3 +95,35 @@ def test_the_next_question_waits_for_quiet_after_the_last_byte_heard() -> None:
     assert bus.bytes_to_send(Monotonic(905)) == b""
     assert bus.next_timer() == Monotonic(910)
     assert bus.bytes_to_send(Monotonic(910))[:1] == b"2"
+
+
+class Overhearing(BlueprintSession):
+    """Takes what the device on the wire says to somebody else, and says nothing."""
+
+    def _hear(self, body: str, now: Monotonic) -> None:
+        if (sale := codec.parse_sale(body)) is not None and sale.nozzle == self._address:
+            self._take(sale)
+
+    def bytes_to_send(self, now: Monotonic) -> bytes:
+        return b""
+
+
+def test_an_audience_hears_everything_and_the_answers_reach_who_reported() -> None:
+    listeners: list[Session] = [Overhearing(address, BlueprintOptions()) for address in ("01", "02")]
+    audience = Audience(listeners)
+    device = BlueprintSimulator()
+    for nozzle in ("01", "02", "02"):
+        audience.receive(codec.encode_sale(device.sell(nozzle, 100, 700, 700)), Monotonic(5))
+    told = []
+    while (event := audience.next_event()) is not None:
+        assert isinstance(event, Fuelling)
+        told.append((event.address, event.nozzle))
+        audience.confirm(event, NO, Monotonic(6))
+    assert told == [("01", "01"), ("02", "02"), ("02", "02")]
+    assert [listener.counters()["NOT_DURABLE"] for listener in listeners] == [1, 1]
+    assert audience.bytes_to_send(Monotonic(7)) == b""
+
+
+def test_a_listener_that_speaks_is_our_own_mistake() -> None:
+    with pytest.raises(AssertionError, match="a listener spoke"):
+        Audience([BlueprintSession("1", BlueprintOptions())]).bytes_to_send(Monotonic(1))
