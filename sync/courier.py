@@ -364,6 +364,9 @@ class Courier:
         """HQ's place in one stream. It may be behind what it once acknowledged: then it lost rows."""
         refusal = self._check(ack, our_head)
         lane = self._lanes[ack.stream]
+        if refusal is None and self._marks_at_asking[ack.stream] <= ack.seq < lane.acked:
+            lane.stand_at(lane.acked, now)  # an ack of another worker has overtaken this reply
+            return ack
         if refusal is None and our_head is None and ack.seq < lane.acked:
             refusal = Refusal(
                 "HQ_BEHIND", f"{ack.stream}: HQ is at seq {ack.seq}, whose row is no longer kept"

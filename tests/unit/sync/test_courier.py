@@ -207,6 +207,24 @@ def test_silence_of_hq_asks_then_sends_again_from_its_watermark() -> None:
     assert desk.send_confirmed().first_seq == 21
 
 
+def test_a_reply_that_an_ack_of_another_worker_has_overtaken_takes_nothing_back() -> None:
+    """The rows in between may be forgotten already: going back to them would halt the stream."""
+    desk = Desk()
+    desk.put(LEDGER, 30)
+    desk.go_online()
+    for _ in range(3):
+        desk.send_confirmed()
+    desk.ack(10)
+    desk.now += PACE.silence_ms
+    hello = desk.courier.next_step(desk.now)
+    assert isinstance(hello, SendHello)
+    desk.ack(30)
+    assert [type(outcome) for outcome in desk.greet(hello, seq=20)] == [wire.Ack]
+    assert "HQ_WENT_BACK" not in desk.courier.snapshot().refused
+    desk.put(LEDGER, 10)
+    assert desk.send_confirmed().first_seq == 31
+
+
 def test_stream_that_gets_nowhere_sends_one_batch_at_a_time_and_ever_slower() -> None:
     desk = Desk(replace(PACE, quiet_ms=600_000))
     desk.put(LEDGER, 100)
