@@ -1,13 +1,13 @@
-"""Companytec CBC and Horustech concentrators in CBC mode, over RS-232 or TCP. See NOTES.md."""
+"""Companytec concentrators, CBC and Horustech protocol, over RS-232 or TCP. See NOTES.md."""
 
 from typing import Any
 
 from drivers.companytec.options import CompanytecOptions
 from drivers.conformance import Cases
-from drivers.driver import Driver, Grade
-from drivers.events import HandOver
+from drivers.driver import Ask, Driver, Grade, Wiring
+from drivers.events import HandOver, Monotonic
 from drivers.session import Session, Simulator
-from drivers.views import noise
+from drivers.views import View
 
 
 def _open_session(address: str, options: Any) -> Session:
@@ -17,30 +17,62 @@ def _open_session(address: str, options: Any) -> Session:
 
 
 def _open_simulator(address: str, options: Any) -> Simulator:
+    from drivers.companytec.horustech_simulator import HorustechSimulator
     from drivers.companytec.simulator import CompanytecSimulator
 
-    return CompanytecSimulator()
+    return CompanytecSimulator() if options.protocol == "cbc" else HorustechSimulator()
+
+
+def _sell(
+    device: Any, nozzle: str, volume_ml: int, amount_fen: int, price_milli: int, now: Monotonic
+) -> None:
+    device.sell(nozzle or "04", volume_ml, amount_fen, price_milli)
+
+
+def _explain(data: bytes, options: Any) -> tuple[View, ...]:
+    from drivers.companytec.view import explain
+
+    return explain(data, options)
+
+
+def _redact(data: bytes, options: Any) -> bytes:
+    from drivers.companytec.redaction import redact
+
+    return redact(data)
+
+
+def _asks(address: str, options: Any) -> tuple[Ask, ...]:
+    from drivers.companytec.asks import asks
+
+    return asks(options)
 
 
 def conformance_cases() -> Cases:
     """What `drivers/conformance.py` runs for this driver."""
-    from drivers.companytec.case import CompanytecCase
+    from drivers.companytec.case import CompanytecCase, HorustechCase
 
     return {
         "tag": CompanytecCase,
-        "attendant_and_client": lambda: CompanytecCase("attendant_and_client"),
+        "dual": lambda: CompanytecCase("dual"),
+        "auto": lambda: CompanytecCase("auto"),
+        "horustech": HorustechCase,
     }
 
 
 DRIVER = Driver(
     name="companytec",
-    title="Companytec CBC, Horustech in CBC mode (concentrator)",
+    title="Companytec CBC and Horustech (concentrator)",
     hand_over=HandOver.BUFFERED,
     grade=Grade.BRONZE,
-    evidence="maker's document (DT435)",
+    evidence="maker's documents (DT435, DT214)",
     options=CompanytecOptions,
     silence_ms=5_000,
     open_session=_open_session,
     open_simulator=_open_simulator,
-    explain=lambda data, options: (noise(data),),
+    explain=_explain,
+    wirings=(Wiring(9_600),),
+    tcp_ports=(857, 2_001),
+    asks=_asks,
+    redact=_redact,
+    sell=_sell,
 )

@@ -1,92 +1,35 @@
-"""The concentrator's side of CBC, without I/O: a ring of 10,000 records and a read pointer per port.
+"""The concentrator's side of CBC, without I/O.
 
-It answers late or oddly where real ones were seen to (devices.md 2.2 "Seen on a maker's concentrator
-simulator", [cap]); those manners are arguments of `CompanytecSimulator`.
+It answers late or oddly where a maker's concentrator simulator was seen to (devices.md 2.2, [cap]); those
+manners are arguments of `CompanytecSimulator`. Frames are written here by hand, not from the layouts that
+the session reads with.
 """
 
-from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from typing import Literal
 
-from drivers.companytec.codec import RING, Reader, checked
+from drivers.companytec.codec import Reader, checked
 from drivers.companytec.commands import CHANGES_SOMETHING, Command, Kind, parse_command
+from drivers.companytec.concentrator import EMPTY_TAG, YEAR, Concentrator, Record
+from drivers.companytec.port import Port
 from drivers.events import Monotonic
 
-EMPTY_TAG = "F" * 16
-TOTALIZER_MODULUS_CL = 10**10
+StatesShape = Literal["cbc", "nine_channels", "twelve_channels"]
+_STATES: dict[StatesShape, str] = {
+    "cbc": "FF006V8.4M1.0G84",
+    "nine_channels": "FFFF6V8.4M1.0G84",
+    "twelve_channels": "F" * 16,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One sale in the ring: quantities as sold, digits as the concentrator writes them (36-digit head
-    from total to totalizer, shared by all forms)."""
+class CompanytecSimulator(Port):
+    """One port of a concentrator that speaks CBC.
 
-    nozzle: str
-    volume_ml: int
-    amount_fen: int
-    price_milli: int
-    tag: str
-    number: int
-    totalizer_cl: int
-    head: str
-    clock: str
-
-
-@dataclass
-class Concentrator:
-    """What the cabinet keeps whatever happens to its power: the ring, the totals, what was sold."""
-
-    ring: dict[int, Record] = field(default_factory=dict)
-    write: int = 0
-    totals_ml: dict[str, int] = field(default_factory=dict)
-    flowing: dict[str, int] = field(default_factory=dict)
-    sold: list[Record] = field(default_factory=list)
-
-    def begin(self, nozzle: str) -> None:
-        """Fuel starts to flow: the nozzle shows in `(&V)` until it is sold."""
-        self.flowing[nozzle] = 0
-
-    def sell(
-        self,
-        nozzle: str,
-        volume_ml: int,
-        amount_fen: int,
-        price_milli: int,
-        tag: str | None = None,
-        clock_ms: int = 0,
-    ) -> Record:
-        """One finished sale. `nozzle` is two hex digits, `tag` sixteen. Volume below 1,000 l, amount
-        below 10,000.00 yuan; the price keeps three decimals below 10 yuan a litre, else two."""
-        assert volume_ml < 1_000_000, "six digits with three decimals"
-        assert amount_fen < 1_000_000, "six digits with two decimals"
-        self.flowing.pop(nozzle, None)
-        total_ml = self.totals_ml[nozzle] = self.totals_ml.get(nozzle, 0) + volume_ml
-        code, price = ("3E", price_milli) if price_milli < 10_000 else ("2E", price_milli // 10)
-        minutes = clock_ms // 60_000
-        clock = f"{1 + minutes // 1_440 % 28:02d}{minutes // 60 % 24:02d}{minutes % 60:02d}02"
-        totalizer_cl = total_ml // 10 % TOTALIZER_MODULUS_CL
-        record = Record(
-            nozzle=nozzle,
-            volume_ml=volume_ml,
-            amount_fen=amount_fen,
-            price_milli=price_milli,
-            tag=tag or EMPTY_TAG,
-            number=self.write,
-            totalizer_cl=totalizer_cl,
-            head=f"{amount_fen:06d}{volume_ml:06d}{price:04d}{code}001C{nozzle}",
-            clock=clock,
-        )
-        self.ring[self.write] = record
-        self.write = (self.write + 1) % RING
-        self.sold.append(record)
-        return record
-
-
-class CompanytecSimulator:
-    """One port of a concentrator, with its own read pointer.
-
-    `answer_ms` is how late it answers; `pointer_head` is `TP99` as in the manual or `TG99` as seen;
-    `whole_segments` drops frames that come in pieces and answers only the first of several, as seen on
-    TCP; `knows_positions` False is firmware before CBC04.
+    `pointer_head` is `TP99` as in the manual or `TG99` as seen; `whole_segments` drops frames that come in
+    pieces and answers only the first of several, as seen on TCP; `knows_positions` False is firmware before
+    CBC04; `silent_to` are reads that it does not answer (`(&A49B)` was seen so), `knows_nothing_of` those
+    that it always answers with "nothing"; `states` is the shape of `(&S)`, with a state D for a side that
+    hung up; `clock_frames` is how many frames `(&R)` brings.
     """
 
     def __init__(
@@ -97,114 +40,149 @@ class CompanytecSimulator:
         pointer_head: str = "TP99",
         whole_segments: bool = False,
         knows_positions: bool = True,
+        silent_to: Iterable[Kind] = (),
+        knows_nothing_of: Iterable[Kind] = (),
+        states: StatesShape = "cbc",
+        clock_frames: int = 1,
     ) -> None:
-        self.concentrator = concentrator or Concentrator()
-        self.read = self.concentrator.write
-        self.released: list[Record] = []
-        self.forbidden_heard: list[Command] = []
-        self._answer_ms = answer_ms
+        super().__init__(concentrator, answer_ms)
         self._pointer_head = pointer_head
         self._whole_segments = whole_segments
         self._knows_positions = knows_positions
+        self._silent_to = frozenset(silent_to)
+        self._knows_nothing_of = frozenset(knows_nothing_of)
+        self._states: StatesShape = states
+        self._clock_frames = clock_frames
         self._reader = Reader()
-        self._replies: deque[tuple[Monotonic, bytes]] = deque()
-        self._now = Monotonic(0)
 
-    def begin(self, nozzle: str) -> None:
-        """Fuel starts to flow at a nozzle."""
-        self.concentrator.begin(nozzle)
+    def handle_timer(self, now: Monotonic) -> None:
+        """Late answers go out with `bytes_to_send`; a concentrator never speaks first."""
 
-    def sell(
-        self, nozzle: str, volume_ml: int, amount_fen: int, price_milli: int, tag: str | None = None
-    ) -> Record:
-        """One finished sale; see `Concentrator.sell`."""
-        return self.concentrator.sell(nozzle, volume_ml, amount_fen, price_milli, tag, self._now)
-
-    def receive(self, data: bytes, now: Monotonic) -> None:
-        self._now = now
+    def _hear(self, data: bytes) -> None:
         if self._whole_segments:
             self._reader.forget()
         for body in self._reader.feed(data):
             command = parse_command(body)
             if command is not None:
-                self._obey(command, now)
+                self._obey(command)
             if self._whole_segments:
                 return
 
-    def bytes_to_send(self, now: Monotonic) -> bytes:
-        self._now = now
-        data = b""
-        while self._replies and self._replies[0][0] <= now:
-            data += self._replies.popleft()[1]
-        return data
-
-    def next_timer(self) -> Monotonic | None:
-        return self._replies[0][0] if self._replies else None
-
-    def handle_timer(self, now: Monotonic) -> None:
-        """Late answers go out with `bytes_to_send`; a concentrator never speaks first."""
-
-    def power_cycle(self, now: Monotonic) -> None:
-        """Ring, pointers and totals are permanent; half frames and unsent answers are gone."""
+    def _forget(self) -> None:
         self._reader.forget()
-        self._replies.clear()
-        self.concentrator.flowing.clear()
 
-    def step_by_another_program(self) -> None:
-        """Somebody else on this port moves the read pointer."""
-        self._step()
-
-    def _obey(self, command: Command, now: Monotonic) -> None:
+    def _obey(self, command: Command) -> None:
         if command.kind in CHANGES_SOMETHING:
             self.forbidden_heard.append(command)
         elif command.kind is Kind.STEP:
             self._step()
-        elif (reply := self._reply_to(command)) is not None:
-            self._replies.append((Monotonic(now + self._answer_ms), reply))
+        elif command.kind is Kind.TAG_STEP:
+            self._step_card()
+        elif command.kind not in self._silent_to:
+            for reply in self._replies_to(command):
+                self._reply(reply)
 
-    def _reply_to(self, command: Command) -> bytes | None:
-        if command.kind is Kind.FLOW:
-            parts = [f"{nozzle}{value:06d}" for nozzle, value in sorted(self.concentrator.flowing.items())]
-            return f"({''.join(parts) or '0'})".encode("ascii")
-        if command.kind in (Kind.READ, Kind.READ_IDENTIFIED, Kind.READ_BOTH_TAGS):
-            waiting = self.read != self.concentrator.write
-            return _offered(self.concentrator.ring[self.read], command.kind) if waiting else b"(0)"
-        if not self._knows_positions:
-            return None
-        if command.kind is Kind.POINTERS:
-            return checked(f"{self._pointer_head}{self.concentrator.write:04d}{self.read:04d}")
-        if command.kind is Kind.READ_POSITION and command.fields["position"].isdigit():
-            record = self.concentrator.ring.get(int(command.fields["position"]))
-            return _kept(record, command.fields["form"])
-        return None
+    def _replies_to(self, command: Command) -> Iterable[bytes]:
+        cabinet = self.concentrator
+        match command.kind:
+            case Kind.FLOW:
+                parts = [f"{nozzle}{value:06d}" for nozzle, value in sorted(cabinet.flowing.items())]
+                yield f"({''.join(parts) or '0'})".encode("ascii")
+            case Kind.STATES:
+                busy = "A" if cabinet.flowing else "D"
+                yield f"(S{busy}L{'F' * 30}{_STATES[self._states]})".encode("ascii")
+            case Kind.CLOCK if not command.fields:
+                yield from [b"(REL 09:49:06 18/02/26)"] * self._clock_frames
+            case Kind.TOTALS:
+                yield self._totals(command.fields["nozzle"], command.fields["kind"])
+            case Kind.TAG:
+                yield self._card()
+            case Kind.POINTERS if self._knows_positions:
+                yield checked(f"{self._pointer_head}{cabinet.write:04d}{self.read:04d}")
+            case Kind.READ_POSITION if self._knows_positions and command.fields["position"].isdigit():
+                yield _kept(cabinet.ring.get(int(command.fields["position"])), command.fields["form"])
+            case kind if kind in _WRITERS:
+                record = None if kind in self._knows_nothing_of else self._waiting()
+                yield checked(_WRITERS[kind](record)) if record is not None else b"(0)"
 
-    def _step(self) -> None:
-        if self.read != self.concentrator.write:
-            self.released.append(self.concentrator.ring[self.read])
-            self.read = (self.read + 1) % RING
+    def _card(self) -> bytes:
+        if self.read_card >= len(self.concentrator.cards):
+            return b"(0)"
+        card = self.concentrator.cards[self.read_card]
+        return checked(f"A{card.tag}{card.nozzle}01020304{self.read_card % 10_000:04d}00")
+
+    def _totals(self, nozzle: str, kind: str) -> bytes:
+        cabinet = self.concentrator
+        if nozzle not in cabinet.totals_ml:
+            return b"(T?b)"
+        centilitres = cabinet.totals_ml[nozzle] // 10
+        digits = {
+            "l": f"{centilitres % 10**10:010d}",
+            "L": f"{centilitres % 10**8:08d}",
+            "$": f"{cabinet.totals_fen[nozzle] % 10**8:08d}",
+        }.get(kind)
+        return checked(f"T{kind}{nozzle}{digits}") if digits is not None else b"(T?m)"
 
 
-def _offered(record: Record, kind: Kind) -> bytes:
-    body = f"{record.head}{record.clock}{record.number:04d}{record.totalizer_cl:010d}00"
-    if kind is Kind.READ_IDENTIFIED:
-        return checked(f"A{body}{record.tag}{record.number:04d}00")
-    if kind is Kind.READ_BOTH_TAGS:
-        return checked(f"@{body}{EMPTY_TAG}{record.tag}00")
-    return checked(body)
+def _head(record: Record) -> str:
+    """Total to nozzle. What has no room in six digits is cut off at the left."""
+    return (
+        f"{record.amount_fen % 10**6:06d}{record.volume_ml % 10**6:06d}{record.unit_price[2:]}"
+        f"{record.decimals}001C{record.nozzle}"
+    )
+
+
+def _short(record: Record) -> str:
+    clock = f"{record.day}{record.hour}{record.minute}{record.month}"
+    return f"{_head(record)}{clock}{record.number:04d}{record.totalizer_cl:010d}00"
+
+
+def _paf_tail(record: Record) -> str:
+    return (
+        f"{record.number:06d}{record.totalizer_cl:010d}{record.before_cl:010d}"
+        f"00000000000000{EMPTY_TAG}{record.tag}"
+    )
+
+
+def _identified(record: Record) -> str:
+    return f"A{_short(record)}{record.tag}{record.number:04d}00"
+
+
+def _both_tags(record: Record) -> str:
+    return f"@{_short(record)}{EMPTY_TAG}{record.tag}00"
+
+
+def _paf1(record: Record) -> str:
+    clock = f"{record.day}{record.hour}{record.minute}{record.month}{YEAR}"
+    return f"a2 00000000{_head(record)}{clock}{_paf_tail(record)}00"
+
+
+def _paf2(record: Record) -> str:
+    clock = f"{YEAR}{record.month}{record.day}{record.hour}{record.minute}17"
+    return f"a3 00000000{_head(record)}{clock}{_paf_tail(record)}0000"
+
+
+def _extended(record: Record) -> str:
+    clock = f"{record.day}{record.hour}{record.minute}{record.month}{YEAR}"
+    return (
+        f"a4 00000000{record.amount_fen:08d}{record.volume_ml:08d}{record.unit_price}{record.decimals}"
+        f"001C{record.nozzle}{clock}{_paf_tail(record)}00{'0' * 20}"
+    )
+
+
+_WRITERS = {
+    Kind.READ: _short,
+    Kind.READ_IDENTIFIED: _identified,
+    Kind.READ_BOTH_TAGS: _both_tags,
+    Kind.READ_PAF1: _paf1,
+    Kind.READ_PAF2: _paf2,
+    Kind.READ_EXTENDED: _extended,
+}
 
 
 def _kept(record: Record | None, form: str) -> bytes:
     if form == "&LR":
         if record is None:
             return checked("F" * 68 + "01")
-        number = f"{record.number:04d}"
-        return checked(
-            f"{record.head}{record.clock}{number}{record.totalizer_cl:010d}00{record.tag}{number}00"
-        )
-    if record is None:
-        return checked("a2" + "F" * 115 + "01")
-    before_cl = (record.totalizer_cl - record.volume_ml // 10) % TOTALIZER_MODULUS_CL
-    return checked(
-        f"a2 00000000{record.head}{record.clock}20{record.number:06d}{record.totalizer_cl:010d}"
-        f"{before_cl:010d}00000000000000{EMPTY_TAG}{record.tag}00"
-    )
+        return checked(f"{_short(record)}{record.tag}{record.number:04d}00")
+    return checked(_paf1(record) if record is not None else "a2" + "F" * 115 + "01")

@@ -1,4 +1,4 @@
-"""Two small memories of the session: where the read pointer should be, and which nozzles flow.
+"""Small memories of the session: where the read pointer should be, when to look, which nozzles flow.
 
 `RingWatch` finds records that were stepped over without having been read: the step command has no
 reply and no number, so a wire that repeats it, a late copy of it, or a second program on the same port
@@ -8,13 +8,23 @@ each lose a record unless somebody counts. `FlowWatch` turns repeated sightings 
 from collections import deque
 from dataclasses import dataclass
 
-from drivers.companytec.codec import RING, Pointers
+from drivers.companytec.codec import Pointers
 from drivers.events import Monotonic
 
 LOOK_BACK = 4
 """Records before the read pointer that are read again after a start: we may have died between a step
 and the look at where it led. The till knows them as REPEATED."""
 MISSED_AT_ONCE = 64
+POINTER_CHECK_MS = 10_000
+"""Time between two looks at the pointers on a quiet forecourt."""
+POINTER_TRIES = 5
+POINTERS_ABSENT_MS = 60_000
+"""Firmware that does not answer the pointer question is asked again this much later."""
+TAG_CHECK_MS = 2_000
+TAGS_ABSENT_MS = 60_000
+"""Time between two looks at the unknown tags, and where the question is not answered."""
+FETCH_TRIES = 25
+"""Failures at one position, while other questions are answered, after which it is given up and counted."""
 WATCHED_WITHIN_MS = 2_000
 """An end counts as seen only if the nozzle was seen flowing at most this long before."""
 GLITCH_MS = 1_000
@@ -24,9 +34,11 @@ ENDED_WITHIN_MS = 10_000
 
 
 class RingWatch:
-    """Positions before `position` are safe with the till, as far as this session knows."""
+    """Positions before `position` are safe with the till, as far as this session knows. There are `ring` of
+    them; the device's own numbers are taken modulo that."""
 
-    def __init__(self) -> None:
+    def __init__(self, ring: int) -> None:
+        self._size = ring
         self.position: int | None = None
         self.missed: deque[int] = deque(maxlen=MISSED_AT_ONCE)
         self._durable: deque[int] = deque(maxlen=MISSED_AT_ONCE)
@@ -40,18 +52,19 @@ class RingWatch:
     def look(self, pointers: Pointers) -> bool:
         """Compare with where the device really is. True if that is settled; False: ask once more,
         because a surprise is believed only when it is said twice (the check value has 8 bits)."""
-        start = (pointers.read - LOOK_BACK) % RING if self.position is None else self.position
-        ahead = (pointers.read - start) % RING
-        went_back = ahead > RING // 2
-        passed = [(start + step) % RING for step in range(0 if went_back else min(ahead, MISSED_AT_ONCE))]
+        size, read = self._size, pointers.read % self._size
+        start = (read - LOOK_BACK) % size if self.position is None else self.position
+        ahead = (read - start) % size
+        went_back = ahead > size // 2
+        passed = [(start + step) % size for step in range(0 if went_back else min(ahead, MISSED_AT_ONCE))]
         missed = [position for position in passed if position not in self._durable]
-        if (missed or went_back) and self._surprise != pointers.read:
-            self._surprise = pointers.read
+        if (missed or went_back) and self._surprise != read:
+            self._surprise = read
             return False
         self._surprise = None
         self.missed.extend(missed)
-        self.position = pointers.read if went_back else (start + len(passed)) % RING
-        return self.position == pointers.read
+        self.position = read if went_back else (start + len(passed)) % size
+        return self.position == read
 
 
 @dataclass(slots=True)
@@ -107,3 +120,81 @@ class FlowWatch:
         """The wire was gone: what flowed may have ended at any time."""
         self._flowing.clear()
         self._candidates = frozenset()
+
+
+class PointerTurn:
+    """When the pointers are asked for: on a quiet forecourt now and then, after a step at once, and seldom
+    where the firmware does not know the question (before CBC04)."""
+
+    def __init__(self) -> None:
+        self._due = Monotonic(0)
+        self._failures = 0
+
+    def is_due(self, now: Monotonic) -> bool:
+        return now >= self._due
+
+    def hurry(self, now: Monotonic) -> None:
+        """Something moved the pointer, or may have."""
+        if self._failures < POINTER_TRIES:
+            self._due = now
+
+    def renew(self, now: Monotonic) -> None:
+        """The wire or the device is new: it may know the question after all."""
+        self._failures, self._due = 0, now
+
+    def answered(self, now: Monotonic, *, settled: bool) -> None:
+        self._failures = 0
+        self._due = Monotonic(now + POINTER_CHECK_MS) if settled else now
+
+    def failed(self, now: Monotonic) -> None:
+        self._failures += 1
+        absent = self._failures >= POINTER_TRIES
+        self._due = Monotonic(now + POINTERS_ABSENT_MS) if absent else now
+
+
+class TagTurn:
+    """When the unknown tags are asked for, if at all."""
+
+    def __init__(self, *, is_on: bool) -> None:
+        self._is_on = is_on
+        self._due = Monotonic(0)
+
+    def is_due(self, now: Monotonic) -> bool:
+        return self._is_on and now >= self._due
+
+    def rest(self, now: Monotonic) -> None:
+        """There is none."""
+        self._due = Monotonic(now + TAG_CHECK_MS)
+
+    def failed(self, now: Monotonic) -> None:
+        """No answer: this firmware may not know the question."""
+        self._due = Monotonic(now + TAGS_ABSENT_MS)
+
+
+class FetchTries:
+    """How often the first missed position has been asked for in vain, while other questions were answered."""
+
+    def __init__(self, ring: RingWatch) -> None:
+        self._ring = ring
+        self._tries = 0
+        self._heard_before_count = 0
+
+    def silent(self, heard_count: int) -> bool:
+        """No answer, `heard_count` valid frames since the start; True if it is given up."""
+        if heard_count <= self._heard_before_count:
+            return False
+        self._heard_before_count = heard_count
+        return self.useless()
+
+    def useless(self) -> bool:
+        """An answer that does not help; True if it is given up."""
+        self._tries += 1
+        is_enough = self._tries >= FETCH_TRIES
+        if is_enough:
+            self.over()
+        return is_enough
+
+    def over(self) -> None:
+        """This position is done."""
+        self._tries = 0
+        self._ring.missed.popleft()

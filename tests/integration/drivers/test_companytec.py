@@ -1,14 +1,18 @@
-"""Integration: does the CBC driver book every sale once over a real pseudo-terminal and real TCP?"""
+"""Integration: does the driver book every sale once over a real pseudo-terminal and real TCP ports?"""
 
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from drivers.companytec.concentrator import Concentrator, Record
+from drivers.companytec.horustech_simulator import HorustechSimulator
 from drivers.companytec.options import CompanytecOptions
+from drivers.companytec.port import Port
 from drivers.companytec.session import CompanytecSession
-from drivers.companytec.simulator import CompanytecSimulator, Record
+from drivers.companytec.simulator import CompanytecSimulator
 from drivers.events import Answer, DriverEvent, Fuelling, FuellingStarted, Outcome
 from drivers.stage import SimulatorOnPty, SimulatorOnTcp
 from tests.integration.drivers.line_rig import Ledger, monotonic_ms, running, wait_until
@@ -48,7 +52,7 @@ class EarlySession(CompanytecSession):
         return event
 
 
-def _sell(simulator: CompanytecSimulator, rng: random.Random) -> Record:
+def _sell(simulator: Port, rng: random.Random) -> Record:
     volume_ml = rng.randrange(10, 90_000, 10)
     return simulator.sell(rng.choice(("04", "05", "44")), volume_ml, volume_ml * 777 // 1_000, 7_770)
 
@@ -161,3 +165,42 @@ def test_start_and_end_are_seen_through_the_kernel_too(
     ended = ledger.durable[0].ended
     assert ended is not None
     assert -5 <= ended - hung_up < 1_000, "one or two rounds of 50 ms on an idle machine"
+
+
+@pytest.mark.parametrize("protocol", ["cbc", "horustech"])
+def test_two_programs_on_two_ports_read_everything_and_do_not_disturb_each_other(
+    protocol: Literal["cbc", "horustech"],
+) -> None:
+    """As on a station: its own system on one TCP port, the agent on the second."""
+    cabinet, rng = Concentrator(), random.Random(15)
+    options = CompanytecOptions(protocol=protocol, poll_ms=50, gap_ms=2)
+    make = CompanytecSimulator if protocol == "cbc" else HorustechSimulator
+    stages: list[SimulatorOnTcp[Port]] = [SimulatorOnTcp(make(cabinet), monotonic_ms) for _ in range(2)]
+    station, agent = stages
+    ledgers = Ledger(), Ledger()
+    try:
+        with running(station.device, CompanytecSession("1", options), ledgers[0], pty=False) as line:
+            wait_until(lambda: line.status().last_valid_heard_ms is not None)
+            for _ in range(10):
+                station.act(lambda device: _sell(device, rng))
+            wait_until(lambda: station.act(lambda device: device.backlog()) == 0)
+            assert agent.act(lambda device: device.backlog()) == 10, "the other port's pointer stands still"
+            with running(agent.device, CompanytecSession("1", options), ledgers[1], pty=False):
+                for _ in range(20):
+                    station.act(lambda device: _sell(device, rng))
+                wait_until(lambda: all(stage.act(lambda device: device.backlog()) == 0 for stage in stages))
+            for _ in range(5):
+                station.act(lambda device: _sell(device, rng))
+            wait_until(lambda: station.act(lambda device: device.backlog()) == 0)
+            assert agent.act(lambda device: device.backlog()) == 5, "and the first does not move the second's"
+        released = [len(stage.act(lambda device: device.released)) for stage in stages]
+    finally:
+        for stage in stages:
+            stage.close()
+    sold = {record.number: record.volume_ml for record in cabinet.sold}
+    booked = [
+        {number: fuelling.volume_ml for number, fuelling in ledger.durable.items()} for ledger in ledgers
+    ]
+    assert booked[0] == sold
+    assert booked[1] == {number: sold[number] for number in range(30)}
+    assert released == [35, 30]

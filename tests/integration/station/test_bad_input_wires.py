@@ -63,10 +63,10 @@ def twice(said: bytes) -> Pieces:
 
 MANGLED = {
     garbage: ("NOISE_BYTES", "NOISE_BYTES", "NOISE_BYTES"),
-    torn: ("NO_ANSWER", "NO_ANSWER", "TORN_FRAME"),
-    flipped: ("BAD_FRAME", "BAD_FRAME", "OTHER_FRAME"),
-    late: ("LATE_ANSWER", "LATE_ANSWER", "UNASKED_FRAME"),
-    twice: ("LATE_ANSWER", "LATE_ANSWER", "UNASKED_FRAME"),
+    torn: ("NO_ANSWER", "NO_ANSWER", "BAD_FRAME"),
+    flipped: ("BAD_FRAME", "BAD_FRAME", "BAD_FRAME"),
+    late: ("LATE_ANSWER", "LATE_ANSWER", "LATE_ANSWER"),
+    twice: ("LATE_ANSWER", "LATE_ANSWER", "LATE_ANSWER"),
 }
 """What is counted on the Modbus TCP, the Modbus RTU and the Companytec line."""
 

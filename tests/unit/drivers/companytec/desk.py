@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from drivers.companytec.horustech_simulator import HorustechSimulator
 from drivers.companytec.options import CompanytecOptions
 from drivers.companytec.session import CompanytecSession
 from drivers.companytec.simulator import CompanytecSimulator
@@ -14,7 +15,9 @@ NOT_NOW = Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL")
 class Desk:
     """`run` serves both ends; `wire` may replace what the session wrote, `till` answers."""
 
-    def __init__(self, simulator: CompanytecSimulator | None = None, **options: object) -> None:
+    def __init__(
+        self, simulator: CompanytecSimulator | HorustechSimulator | None = None, **options: object
+    ) -> None:
         self.simulator = simulator or CompanytecSimulator()
         self.session = CompanytecSession("1", CompanytecOptions.model_validate(options))
         self.now = Monotonic(0)

@@ -4,8 +4,8 @@ import pytest
 
 from drivers.companytec import codec
 from drivers.companytec.codec import STEP, checked
-from drivers.companytec.commands import Kind, parse_command
-from drivers.companytec.simulator import CompanytecSimulator, Concentrator
+from drivers.companytec.concentrator import Concentrator
+from drivers.companytec.simulator import CompanytecSimulator
 from drivers.events import DeviceBack, DeviceSilent, FuellingStarted, Monotonic
 from tests.unit.drivers.companytec.desk import NOT_NOW, YES, Desk
 
@@ -238,7 +238,7 @@ def _answering_with(frame: bytes) -> Desk:
     plain = desk.simulator.receive
 
     def receive(data: bytes, now: Monotonic) -> None:
-        if data == codec.READS["tag"] and desk.simulator.read == 0:
+        if data == codec.READS["identified"] and desk.simulator.read == 0:
             desk.session.receive(frame, now)
         else:
             plain(data, now)
@@ -312,18 +312,3 @@ def test_the_step_of_the_totalizer_is_that_of_its_decimals(decimals: int, step_m
     desk.simulator.sell("04", 10_000, 7_770, 7_770)
     desk.run(1_000)
     assert desk.fuellings[0].totalizer_step_ml == step_ml
-
-
-@pytest.mark.parametrize("tags", ["short", "tag", "attendant_and_client"])
-def test_a_session_says_only_what_reads_and_steps(tags: str) -> None:
-    desk = Desk(tags=tags)
-    desk.run(1_000)
-    desk.simulator.begin("05")
-    _sell(desk, 3)
-    desk.simulator.step_by_another_program()
-    desk.run(12_000)
-    said = {command.kind for frame in desk.sent if (command := parse_command(frame[1:-1].decode()))}
-    reads = {"short": Kind.READ, "tag": Kind.READ_IDENTIFIED, "attendant_and_client": Kind.READ_BOTH_TAGS}
-    assert said == {reads[tags], Kind.STEP, Kind.POINTERS, Kind.FLOW, Kind.READ_POSITION}
-    assert all(parse_command(frame[1:-1].decode()) for frame in desk.sent)
-    assert desk.simulator.forbidden_heard == []

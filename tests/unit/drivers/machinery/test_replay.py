@@ -44,7 +44,7 @@ def test_time_may_not_run_backwards() -> None:
 
 
 def test_a_recording_plays_into_a_session() -> None:
-    session = CompanytecSession("1", CompanytecOptions(tags="tag", read_twice=False))
+    session = CompanytecSession("1", CompanytecOptions(record="identified", read_twice=False))
     chunks = [Chunk(Monotonic(600), "device", b"x"), Chunk(Monotonic(1_200), "device", SALE)]
     played = play(chunks, session, lambda event: Answer(Outcome.DONE, durable=True))
     assert played.sent[0] == b"(&T99P3C)"
