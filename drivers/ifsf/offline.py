@@ -1,0 +1,44 @@
+"""The shelf of offline sales: one at a time is shown, the oldest, until it is removed."""
+
+from drivers.ifsf.reading import Record
+
+
+class OfflineShelf:
+    """Believed when two readings agree; removed only straight after a reading that shows what is safe."""
+
+    def __init__(self, *, clears: bool) -> None:
+        self._clears = clears
+        self._first: Record | None = None
+        self._safe: Record | None = None
+        self._removable: bytes | None = None
+
+    def read(self, record: Record) -> bool:
+        """A reading of the oldest. True: two agree and nobody knows it yet."""
+        if record == self._safe:
+            self._removable = record.place if self._clears else None
+            return False
+        agrees, self._first = record == self._first, record
+        if agrees:
+            self._first = None
+        return agrees
+
+    def is_left_there(self, record: Record) -> bool:
+        """True for a sale that is safe and not ours to remove: those behind it cannot be seen."""
+        return record == self._safe and not self._clears
+
+    def keep(self, record: Record) -> None:
+        self._safe = record
+
+    def is_removable(self) -> bool:
+        return self._removable is not None
+
+    def take_removable(self) -> bytes | None:
+        """Its address goes into one removal; only another reading allows the next."""
+        place, self._removable = self._removable, None
+        return place
+
+    def removed(self) -> None:
+        self._safe = None
+
+    def forget_offers(self) -> None:
+        self._first = self._removable = None
