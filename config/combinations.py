@@ -19,6 +19,7 @@ def combination_problems(settings: Settings, source: str) -> list[Problem]:
         _names_twice,
         _wires,
         _nozzles,
+        _tanks,
         _draws,
     )
     return [
@@ -86,6 +87,21 @@ def _nozzles(settings: Settings) -> Iterator[tuple[str, str, str]]:
                 yield f"{path}.device", f'no device has the key "{nozzle.device}"', remedy
             claims.append((path, (nozzle.device, nozzle.nozzle)))
     yield from _twice("nozzles of one device", claims)
+
+
+def _tanks(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    known = {key for _, key in _device_keys(settings)}
+    sold = {nozzle.product for point in settings.point for nozzle in point.nozzle}
+    for i, tank in enumerate(settings.tank, 1):
+        if tank.device not in known:
+            remedy = f"use the key of a [[line.device]]: {', '.join(sorted(known))}"
+            yield f"tank.{i}.device", f'no device has the key "{tank.device}"', remedy
+        if tank.product not in sold:
+            remedy = f"use the product of a [[point.nozzle]]: {', '.join(sorted(sold))}"
+            yield f"tank.{i}.product", f'no nozzle sells "{tank.product}"', remedy
+    yield from _twice("ids", ((f"tank.{i}.id", tank.id) for i, tank in enumerate(settings.tank, 1)))
+    measured = ((f"tank.{i}", (tank.device, tank.tank)) for i, tank in enumerate(settings.tank, 1))
+    yield from _twice("tanks of one gauge", measured)
 
 
 def _draws(settings: Settings) -> Iterator[tuple[str, str, str]]:

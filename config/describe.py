@@ -20,6 +20,9 @@ README_FILE = HERE / "README.md"
 TABLE_BEGIN = "<!-- settings table: written by python -m config.describe -->\n"
 TABLE_END = "<!-- end of the settings table -->\n"
 
+SECRET_OPTIONS = frozenset({"security_code"})
+"""Options of devices that nobody is shown; which driver has them is not known here."""
+
 _HEAD = """\
 # The settings of one station: copy to /etc/forecourt/station.toml and change what differs.
 # A line that begins with '#' shows a default or something optional.
@@ -42,10 +45,17 @@ def _table_lines(table: type[Table], path: str) -> Iterator[str]:
         inner = table_of(field)
         if inner is not None:
             inner_path = f"{path}{name}"
+            is_optional = _is_list(field) and not field.is_required()
             yield ""
             yield f"# {_sentence(field)}"
-            yield f"[[{inner_path}]]" if _is_list(field) else f"[{inner_path}]"
-            yield from _table_lines(inner, f"{inner_path}.")
+            head = f"[[{inner_path}]]" if _is_list(field) else f"[{inner_path}]"
+            lines = (head, *_table_lines(inner, f"{inner_path}."))
+            yield from map(_as_comment, lines) if is_optional else lines
+
+
+def _as_comment(line: str) -> str:
+    """An optional table is shown, and not set."""
+    return line if line.startswith("#") or not line else f"# {line}"
 
 
 def _sentence(field: FieldInfo) -> str:
@@ -144,6 +154,9 @@ def readme_with_table(readme: str) -> str:
 def shown(settings: Settings) -> dict[str, Any]:
     """The settings for a person or a machine to read: JSON values, secrets only as "set" or "not set"."""
     values = settings.model_dump(mode="json", exclude=_secret_names())
+    for line in values["line"]:
+        for device in line["device"]:
+            device["options"] |= dict.fromkeys(SECRET_OPTIONS & device["options"].keys(), "set")
     secrets = {
         name: "not set" if getattr(settings, name) is None else "set" for name in sorted(_secret_names())
     }

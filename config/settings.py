@@ -206,6 +206,15 @@ class Line(Table):
     parity: Literal["none", "even", "odd"] = Field(default="none", description="parity bit of a character")
     stopbits: Literal[1, 2] = Field(default=1, description="stop bits of a character")
     pty: bool = Field(default=False, description="the port is a pseudo-terminal of a simulator, not a wire")
+    tap: Port | None = Field(
+        default=None,
+        description="a second device on which the other direction of the same wire is heard",
+        examples=["/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BJ-if00-port0"],
+    )
+    echo: bool = Field(
+        default=False,
+        description="the converter hears what it says (two-wire loops); it is taken out of what is read",
+    )
     device: tuple[Device, ...] = Field(min_length=1, strict=False, description="the devices on this line")
 
 
@@ -227,6 +236,22 @@ class Point(Table):
         "nothing tells a test draw from a sale",
     )
     nozzle: tuple[Nozzle, ...] = Field(min_length=1, strict=False, description="the hoses of this point")
+
+
+class Tank(Table):
+    """One tank that a gauge measures: compared with what the dispensers book, never a reason for points."""
+
+    id: Name = Field(description="a name for alarms", examples=["tank-1"])
+    device: Name = Field(description="the `key` of the gauge that measures it", examples=["gauge-1"])
+    tank: Text = Field(description="the tank as that gauge numbers it", examples=["1"])
+    product: Text = Field(description="what is in it, as the nozzles name it", examples=["92"])
+    tolerance_ml: int = Field(
+        default=100_000,
+        ge=1_000,
+        le=100_000_000,
+        description="what may leave it within a day without a sale before an alarm is raised; tanks of one "
+        "product are taken together",
+    )
 
 
 class Settings(Table):
@@ -256,6 +281,7 @@ class Settings(Table):
     store: Store = Field(default_factory=Store, description="the database on this station's disk")
     line: tuple[Line, ...] = Field(min_length=1, strict=False, description="the wires and their devices")
     point: tuple[Point, ...] = Field(min_length=1, strict=False, description="where vehicles fuel")
+    tank: tuple[Tank, ...] = Field(default=(), strict=False, description="the tanks that have a gauge")
 
 
 def table_of(field: FieldInfo) -> type[Table] | None:

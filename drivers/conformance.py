@@ -17,9 +17,17 @@ Who only listens cannot ask again. Its promises are others: it says nothing (SPO
 while it was there is reported (LOST on a clean wire without mishaps); and what it could not hear shows as
 litres, because a later fuelling of that nozzle is reported with its totalizer (GAP_UNSEEN).
 
-A driver takes part by a function `conformance_cases()` in the module that holds its `Driver`
-record: it returns named factories of a `PumpCase`, a `TapCase` or a `PosCase`. A failing run is replayed with
-`python -m drivers.conformance DRIVER/CASE WIRE SEED`.
+A tank gauge sells nothing. Its promises: a reading is of a moment at which the tank stood so (INVENTED), the
+newest reading is soon how it stands (LOST), every delivery is reported at least once and unaltered (LOST,
+INVENTED), and one that is durable is not reported again by the same session (TWICE).
+
+A POS feed tells once and hears nothing. Its promises: what is told on a clean wire to a session that was
+there all the while arrives, however often the till says "not now" (LOST); nothing is reported that was not
+told (INVENTED), where bytes were harmed only as far as the feed vouches for itself: it has no check value.
+
+A driver takes part by a function `conformance_cases()` in the module that holds its `Driver` record: it
+returns named factories of a `PumpCase`, a `TapCase`, a `GaugeCase`, a `FeedCase` or a `PosCase`. A failing
+run is replayed with `python -m drivers.conformance DRIVER/CASE WIRE SEED`.
 """
 
 import gc
@@ -45,6 +53,8 @@ from drivers.events import (
     Monotonic,
     Outcome,
     PosRequest,
+    TankDelivery,
+    TankRead,
 )
 from drivers.faults import CLEAN, WIRES, Faults, Wire
 from drivers.session import Session, Simulator
@@ -136,6 +146,37 @@ class TapCase(Protocol):
         """Every fuelling with volume so far, oldest first."""
 
 
+class FeedCase(Protocol):
+    """A POS that tells of its sales once, to whoever listens: a journal, a receipt printer's line."""
+
+    @property
+    def feeds(self) -> Literal[True]:
+        """What tells a feed from a POS that asks."""
+
+    @property
+    def hand_over(self) -> None:
+        """None: it sells nothing that a meter counts."""
+
+    @property
+    def simulator(self) -> Simulator:
+        """The POS's side."""
+
+    def open_session(self) -> Session:
+        """Our side, fresh, as after a start of the agent."""
+
+    def sell(self, rng: random.Random, now: Monotonic) -> None:
+        """One more sale is rung up; its telling may take a while."""
+
+    def telling(self) -> bool:
+        """True while a sale has not been told to its end."""
+
+    def told(self) -> Sequence[PosRequest]:
+        """What was told to its end, in order, as it must be reported."""
+
+    def vouched(self, request: PosRequest) -> object:
+        """The part of a report that the feed says twice, so that a damaged one does not pass."""
+
+
 class PosCase(Protocol):
     """A POS that the kit can make ask."""
 
@@ -160,7 +201,59 @@ class PosCase(Protocol):
         """For each of `asked()` the answer as the POS understood it, None while it waits."""
 
 
-Case: TypeAlias = PumpCase | TapCase | PosCase
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """How a tank stood at some moment, in the units of `TankRead`."""
+
+    tank: str
+    volume_ml: int
+    height_um: int | None
+    temperature_mc: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One finished delivery as the gauge recorded it, in the units of `TankDelivery`."""
+
+    tank: str
+    start_volume_ml: int | None
+    end_volume_ml: int | None
+    start_height_um: int | None
+    end_height_um: int | None
+
+
+class GaugeCase(Protocol):
+    """A tank gauge whose tanks the kit can draw from and fill."""
+
+    @property
+    def gauges(self) -> Literal[True]:
+        """What tells a gauge from a POS."""
+
+    @property
+    def hand_over(self) -> None:
+        """None: it sells nothing."""
+
+    @property
+    def simulator(self) -> Simulator:
+        """The gauge's side."""
+
+    def open_session(self) -> Session:
+        """Our side, fresh, as after a start of the agent."""
+
+    def change(self, rng: random.Random, now: Monotonic) -> None:
+        """Fuel is drawn from a tank, or a whole delivery is filled into it."""
+
+    def stood(self) -> Sequence[Stood]:
+        """How every tank stood so far: at the beginning and after each change."""
+
+    def stands(self) -> Sequence[Stood]:
+        """How every tank stands now."""
+
+    def delivered(self) -> Sequence[Delivered]:
+        """Every delivery so far, oldest first; none if the gauge tells of none."""
+
+
+Case: TypeAlias = PumpCase | TapCase | PosCase | GaugeCase | FeedCase
 Cases: TypeAlias = Mapping[str, Callable[[], Case]]
 
 
@@ -190,7 +283,7 @@ def run(driver: Driver, case_name: str, case: Case, faults: Faults, seed: int) -
         trial.trouble()
         trial.calm()
         phases = []
-        if driver.silence_ms:
+        if driver.silence_ms and not _is_feed(case):
             phases.append(trial.silence)
         if faults.noise_bp or faults == CLEAN:
             phases.append(trial.noise)
@@ -248,6 +341,22 @@ def as_sold(fuelling: Fuelling) -> Sold:
     )
 
 
+def as_stood(read: TankRead) -> Stood:
+    """The part of a reading that is compared with the gauge's truth."""
+    return Stood(read.tank, read.volume_ml, read.height_um, read.temperature_mc)
+
+
+def as_delivered(delivery: TankDelivery) -> Delivered:
+    """The part of a delivery that is compared with the gauge's truth."""
+    return Delivered(
+        delivery.tank,
+        delivery.start_volume_ml,
+        delivery.end_volume_ml,
+        delivery.start_height_um,
+        delivery.end_height_um,
+    )
+
+
 @dataclass
 class _Till:
     """Stands in for the station's till: keeps what it said yes to, and sometimes says "not now"."""
@@ -256,6 +365,11 @@ class _Till:
     unavailable_bp: int = 2_000
     durable: dict[Identity, Fuelling] = field(default_factory=dict)
     given: dict[PosRequest, list[Answer]] = field(default_factory=dict)
+    deliveries: dict[tuple[str, str, str], TankDelivery] = field(default_factory=dict)
+    told_session: set[tuple[str, str, str]] = field(default_factory=set)
+    twice: set[TankDelivery] = field(default_factory=set)
+    read: set[Stood] = field(default_factory=set)
+    newest: dict[str, Stood] = field(default_factory=dict)
     reported_count: int = 0
     repeated_count: int = 0
     unavailable_count: int = 0
@@ -265,6 +379,10 @@ class _Till:
             return self._book(event)
         if isinstance(event, PosRequest):
             return self._serve(event)
+        if isinstance(event, TankDelivery):
+            return self._book_delivery(event)
+        if isinstance(event, TankRead):
+            return self._note(event)
         return Answer(Outcome.DONE, durable=False)
 
     def _book(self, fuelling: Fuelling) -> Answer:
@@ -275,6 +393,29 @@ class _Till:
         if self._not_now():
             return Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL")
         self.durable[identity_of(fuelling)] = fuelling
+        return Answer(Outcome.DONE, durable=True)
+
+    def _book_delivery(self, delivery: TankDelivery) -> Answer:
+        """`told_session` are those of which the session that lives now knows that they are durable."""
+        self.reported_count += 1
+        identity = (delivery.address, delivery.tank, delivery.raw)
+        if identity in self.told_session:
+            self.twice.add(delivery)
+        if identity not in self.deliveries and self._not_now():
+            return Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL")
+        self.told_session.add(identity)
+        if identity in self.deliveries:
+            self.repeated_count += 1
+            return Answer(Outcome.REPEATED, durable=True)
+        self.deliveries[identity] = delivery
+        return Answer(Outcome.DONE, durable=True)
+
+    def _note(self, read: TankRead) -> Answer:
+        stood = as_stood(read)
+        self.read.add(stood)
+        if self._not_now():
+            return Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL")
+        self.newest[read.tank] = stood
         return Answer(Outcome.DONE, durable=True)
 
     def _serve(self, request: PosRequest) -> Answer:
@@ -341,6 +482,8 @@ class _Trial:
         self._released_seen = 0
         self._spins = 0
         self._was_disturbed = faults != CLEAN
+        self._was_harmed = bool(faults.flip_bit_bp or faults.lose_byte_bp or faults.noise_bp)
+        self._owed = 0
 
     # The phases, in the order in which `run` goes through them.
 
@@ -366,6 +509,8 @@ class _Trial:
         self.till.unavailable_bp = 0
         if _is_tap(self.case):
             self._settle_taps(self.case)
+        if _is_feed(self.case):
+            self._settle_feed(self.case)
         self._wait_until(self._all_arrived)
         self._judge()
 
@@ -389,6 +534,7 @@ class _Trial:
         """Any bytes: nothing raises, memory stays, and the next sale arrives all the same."""
         self.till.unavailable_bp = 10_000
         self._cut_wires()
+        self._was_harmed = True
         self._feed_noise(NOISE_BYTES // 4)
         before_bytes = _deep_size_bytes(self.session)
         self._feed_noise(NOISE_BYTES)
@@ -398,7 +544,12 @@ class _Trial:
         self.till.unavailable_bp = 0
         self._use_wires(CLEAN)
         self._pass_time(1_000)
-        self._make_one()
+        if _is_feed(self.case):
+            self._tell_one(self.case)
+            self._owed = len(self.case.told())
+            self._tell_one(self.case)
+        else:
+            self._make_one()
         self._wait_until(self._all_arrived)
         self._judge()
 
@@ -417,13 +568,35 @@ class _Trial:
             if heard == {sold.nozzle for sold in case.sold()}:
                 return
 
+    def _settle_feed(self, case: FeedCase) -> None:
+        """After one sale by which everybody finds the place: each of the next must arrive."""
+        for number in range(1 + SALES):
+            if number == 1:
+                self._owed = len(case.told())
+                self.till.unavailable_bp = 5_000
+            self._tell_one(case)
+        self.till.unavailable_bp = 0
+
+    def _tell_one(self, case: FeedCase) -> None:
+        self._wait_until(lambda: not case.telling())
+        self._pass_time(2_500)
+        case.sell(self.rng, self.now)
+        self._wait_until(lambda: not case.telling())
+
     # What can happen to a station.
 
     def _make_one(self) -> None:
-        if self.case.hand_over is None:
+        if _is_feed(self.case):
+            self.case.sell(self.rng, self.now)
+            return
+        if _is_gauge(self.case):
+            self.case.change(self.rng, self.now)
+            return
+        if _is_pos(self.case):
             self.case.ask(self.rng, self.now)
             self._asked_ever.update(self.case.asked())
             return
+        assert _sells(self.case)
         if self.case.hand_over is not HandOver.BUFFERED and not _is_tap(self.case):
             self._wait_until(self._all_arrived)
         self.case.sell(self.rng, self.now)
@@ -434,6 +607,7 @@ class _Trial:
         self._waiting_confirm = None
         self._to_host.lose_all()
         self.session = self.case.open_session()
+        self.till.told_session.clear()
 
     def _device_loses_power(self) -> None:
         self._was_disturbed = True
@@ -553,24 +727,44 @@ class _Trial:
     # The judge.
 
     def true_count(self) -> int:
-        return len(self.case.asked() if self.case.hand_over is None else self.case.sold())
+        if _is_feed(self.case):
+            return len(self.case.told())
+        if _is_gauge(self.case):
+            return len(self.case.stood())
+        if _is_pos(self.case):
+            return len(self.case.asked())
+        assert _sells(self.case)
+        return len(self.case.sold())
 
     def _all_arrived(self) -> bool:
-        if self.case.hand_over is None:
+        if _is_feed(self.case):
+            return self._durable_requests().issuperset(self.case.told()[self._owed :])
+        if _is_gauge(self.case):
+            are_read = all(self.till.newest.get(stands.tank) == stands for stands in self.case.stands())
+            return are_read and len(self.till.deliveries) >= len(self.case.delivered())
+        if _is_pos(self.case):
             return all(answer is not None for answer in self.case.answers())
+        assert _sells(self.case)
         if _is_tap(self.case):
             return not self.case.sold() or self._last_arrived()
         return len(self.till.durable) >= len(self.case.sold())
 
     def _last_arrived(self) -> bool:
-        assert self.case.hand_over is not None
+        assert _sells(self.case)
         last = self.case.sold()[-1]
         return any(_same_sale(as_sold(fuelling), last) for fuelling in self.till.durable.values())
 
     def _judge(self) -> None:
-        if self.case.hand_over is None:
+        if _is_feed(self.case):
+            self._judge_feed(self.case)
+            return
+        if _is_gauge(self.case):
+            self._judge_gauge(self.case)
+            return
+        if _is_pos(self.case):
             self._judge_answers(self.case)
             return
+        assert _sells(self.case)
         if _is_tap(self.case):
             self._judge_tap(self.case)
             return
@@ -593,6 +787,29 @@ class _Trial:
             elif sold.nozzle not in told:
                 self.failures.add(f"GAP_UNSEEN {sold}")
         self.failures.update(f"INVENTED {sold}" for sold in booked)
+
+    def _judge_gauge(self, case: GaugeCase) -> None:
+        truth = Counter(case.delivered())
+        booked = Counter(as_delivered(delivery) for delivery in self.till.deliveries.values())
+        self.failures.update(f"LOST {delivered}" for delivered in truth - booked)
+        self.failures.update(f"INVENTED {delivered}" for delivered in booked - truth)
+        self.failures.update(f"TWICE {delivery}" for delivery in self.till.twice)
+        self.failures.update(f"INVENTED {stood}" for stood in self.till.read.difference(case.stood()))
+        unread = [stands for stands in case.stands() if self.till.newest.get(stands.tank) != stands]
+        self.failures.update(f"LOST {stands}" for stands in unread)
+
+    def _judge_feed(self, case: FeedCase) -> None:
+        told = case.told()
+        durable = self._durable_requests()
+        self.failures.update(f"LOST {request}" for request in told[self._owed :] if request not in durable)
+        vouched = {case.vouched(request) for request in told}
+        for request in durable.difference(told):
+            if not self._was_harmed or case.vouched(request) not in vouched:
+                self.failures.add(f"INVENTED {request}")
+
+    def _durable_requests(self) -> set[PosRequest]:
+        given = self.till.given.items()
+        return {request for request, answers in given if any(answer.durable for answer in answers)}
 
     def _judge_answers(self, case: PosCase) -> None:
         for invented in self.till.given.keys() - self._asked_ever:
@@ -621,8 +838,24 @@ class _Trial:
             self.failures.add("SPINS: next_timer() stays in the past with nothing to send")
 
 
+def _sells(case: Case) -> TypeGuard[PumpCase | TapCase]:
+    return case.hand_over is not None
+
+
 def _is_pump(case: Case) -> TypeGuard[PumpCase]:
-    return case.hand_over is not None and not _is_tap(case)
+    return _sells(case) and not _is_tap(case)
+
+
+def _is_gauge(case: Case) -> TypeGuard[GaugeCase]:
+    return getattr(case, "gauges", False)
+
+
+def _is_feed(case: Case) -> TypeGuard[FeedCase]:
+    return getattr(case, "feeds", False)
+
+
+def _is_pos(case: Case) -> TypeGuard[PosCase]:
+    return case.hand_over is None and not _is_gauge(case) and not _is_feed(case)
 
 
 def _is_tap(case: Case) -> TypeGuard[TapCase]:

@@ -61,7 +61,8 @@ class Driver:
 
     `options` validates the table `[line.device.options]` of station.toml.
     `open_session(address, options)` makes our side, `open_simulator(address, options)` the device's.
-    `hand_over` is None for a POS link. `silence_ms` is the time within which a dead device is noticed.
+    `hand_over` is None for what sells nothing: a POS link, or with `is_gauge` a tank gauge. `silence_ms` is
+    the time within which a dead device is noticed.
 
     For people at the cabinet: `explain(data, options)` gives the views of any bytes, and never raises;
     `wirings`, `tcp_ports` and `addresses` are where a device is looked for, the likeliest first;
@@ -88,3 +89,16 @@ class Driver:
     listens: Callable[[Any], bool] = _never
     redact: Callable[[bytes, Any], bytes] | None = None
     sell: Sell | None = None
+    is_gauge: bool = False
+
+    @property
+    def is_pos(self) -> bool:
+        """True for a POS link: it asks and is answered, and may be quiet for a long time."""
+        return self.hand_over is None and not self.is_gauge
+
+    @property
+    def role(self) -> str:
+        """The hand-over's letter, or what the device is instead of a pump."""
+        if self.hand_over is not None:
+            return self.hand_over.value
+        return "tank gauge" if self.is_gauge else "POS link"

@@ -176,8 +176,52 @@ class SaleRefunded:
     amount_fen: int
 
 
+@dataclass(frozen=True, slots=True)
+class TankRead:
+    """How a tank stood when its gauge was asked. A later one takes its place: one may be lost.
+
+    `raw_volume` are the volume's digits as sent. None: the gauge said nothing, or no number. `um` is a
+    thousandth of a millimetre, `mc` a thousandth of a degree Celsius. `alarms` are the gauge's own alarms of
+    this tank that are active now. A reading with flags ("HEIGHT_INVALID") is no measure.
+    """
+
+    address: str
+    tank: str
+    product: str
+    raw_volume: str
+    volume_ml: int
+    tc_volume_ml: int | None = None
+    ullage_ml: int | None = None
+    height_um: int | None = None
+    water_um: int | None = None
+    temperature_mc: int | None = None
+    is_delivering: bool = False
+    device_time: DeviceTime | None = None
+    alarms: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TankDelivery:
+    """Fuel that was filled into a tank, as its gauge recorded it. With `address` and `tank`, `raw` (all its
+    digits as sent) is its identity: the same record read again is the same delivery."""
+
+    address: str
+    tank: str
+    product: str
+    raw: str
+    began_at: DeviceTime | None
+    over_at: DeviceTime | None
+    start_volume_ml: int | None
+    end_volume_ml: int | None
+    start_height_um: int | None = None
+    end_height_um: int | None = None
+    flags: tuple[str, ...] = ()
+
+
 PosRequest = MemberPresented | SalePaid | CandidateChosen | MemberIdentified | SaleRefunded
-DriverEvent = Fuelling | FuellingStarted | DeviceSilent | DeviceBack | PosRequest
+TankReport = TankRead | TankDelivery
+DriverEvent = Fuelling | FuellingStarted | DeviceSilent | DeviceBack | TankReport | PosRequest
 
 
 class Outcome(StrEnum):

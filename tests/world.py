@@ -18,7 +18,7 @@ from agent.handlers.daily_close import close_days
 from agent.handlers.dispatch import Report, handle
 from agent.handlers.lifecycle import advance
 from agent.handlers.passing_days import pass_days, today
-from agent.handlers.site import Limits, Place, Site
+from agent.handlers.site import Limits, Place, Site, TankPlace
 from agent.handlers.told import Seen, Told
 from agent.store.database import Store, Transaction
 from agent.store.facts import Fact
@@ -37,6 +37,8 @@ from drivers.events import (
     RawDigits,
     SalePaid,
     SaleRefunded,
+    TankDelivery,
+    TankRead,
 )
 
 T = TypeVar("T")
@@ -50,19 +52,20 @@ STRANGER = Credential(CredentialKind.CARD, "C-NOBODY-9")
 
 
 def site(**changes: object) -> Site:
-    """Two points: 1 with a class A device "cbc", 2 with a class B device "disp"; see `Place`s."""
+    """Two points: 1 with a class A device "cbc", 2 with a class B device "disp"; see `Place`s. One tank."""
     parts: dict[str, object] = {
         "station": "station-0042",
         "programme": "demo-cn",
         "zone": ZoneInfo("Asia/Shanghai"),
         "language": "en",
         "credential_key": CredentialKey(b"k" * 32),
-        "devices": {("island-1", "0"): "cbc", ("island-2", "1"): "disp"},
+        "devices": {("island-1", "0"): "cbc", ("island-2", "1"): "disp", ("gauges", "1"): "tls"},
         "places": {
             ("cbc", "08"): Place("1", "petrol-92"),
             ("cbc", "09"): Place("1", "petrol-95"),
             ("disp", "1"): Place("2", "petrol-95"),
         },
+        "tanks": {("tls", "1"): TankPlace("tank-1", "petrol-92", 100_000)},
         "limits": Limits(),
     }
     return Site(**(parts | changes))  # type: ignore[arg-type]
@@ -186,6 +189,11 @@ class World(Dispenser):
 
     def lift(self, nozzle: str = "08") -> Answer:
         return self.book(FuellingStarted("0", nozzle)).answer
+
+    def gauge(self, volume_ml: int = 20_000_000) -> None:
+        """Tank 1 is filled up to `volume_ml`, and read."""
+        self.book(TankDelivery("1", "1", "1", f"0/{self.at_ms}", None, None, 0, volume_ml), "gauges")
+        self.book(TankRead("1", "1", "1", "", volume_ml), "gauges")
 
     def choose(self, pos_sale_id: str, fact_id: str) -> Answer:
         return self.book(CandidateChosen("till-1", pos_sale_id, fact_id)).answer

@@ -7,11 +7,11 @@ from pydantic import ValidationError
 
 from agent.app.trusted import TrustedKeys
 from agent.handlers.credentials import CredentialKey
-from agent.handlers.site import Limits, Place, Site
+from agent.handlers.site import Limits, Place, Site, TankPlace
 from config.settings import Line as LineSettings
 from config.settings import Settings
 from drivers import catalogue
-from drivers.bus import Bus
+from drivers.bus import Audience, Bus
 from drivers.ports import PortSpec
 from drivers.session import Session
 from sync.keys import PublicKey, SigningKey, read_key
@@ -33,7 +33,10 @@ class StartRefused:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What settings become once drivers, keys and addresses have been checked."""
+    """What settings become once drivers, keys and addresses have been checked.
+
+    On `listening_lines` no device's session ever speaks: their ports are opened so that nobody can.
+    """
 
     settings: Settings
     site: Site
@@ -42,6 +45,7 @@ class Parts:
     brokers: tuple[BrokerAddress, ...]
     sessions: dict[str, Session]
     pos_lines: frozenset[str]
+    listening_lines: frozenset[str]
 
     def trusted(self) -> TrustedKeys:
         """The configured keys, each for everything."""
@@ -59,7 +63,7 @@ def prepare(settings: Settings) -> Parts | StartRefused:
         if isinstance(session, StartRefused):
             return session
         sessions[line.name] = session
-        if catalogue.find(line.driver).hand_over is None:
+        if catalogue.find(line.driver).is_pos:
             pos_lines.add(line.name)
     key = station_key(settings)
     if isinstance(key, Refusal):
@@ -76,6 +80,7 @@ def prepare(settings: Settings) -> Parts | StartRefused:
         brokers=tuple(broker for broker in brokers if isinstance(broker, BrokerAddress)),
         sessions=sessions,
         pos_lines=frozenset(pos_lines),
+        listening_lines=frozenset(line.name for line in settings.line if _listens(line)),
     )
 
 
@@ -100,6 +105,10 @@ def site_of(settings: Settings) -> Site:
             (nozzle.device, nozzle.nozzle): Place(point.id, nozzle.product)
             for point in settings.point
             for nozzle in point.nozzle
+        },
+        tanks={
+            (tank.device, tank.tank): TankPlace(tank.id, tank.product, tank.tolerance_ml)
+            for tank in settings.tank
         },
         award_on_fuelling=frozenset(point.id for point in settings.point if point.award_on == "fuelling"),
         limits=Limits(
@@ -132,10 +141,19 @@ def _session(line: LineSettings) -> Session | StartRefused:
             text = f"line {line.name}, device {device.key}, {where}: {first['msg']}; see drivers/README.md"
             return StartRefused("DRIVER_OPTION", text)
         sessions.append(driver.open_session(device.address, options))
-    return sessions[0] if len(sessions) == 1 else Bus(sessions)
+    if len(sessions) == 1:
+        return sessions[0]
+    return Audience(sessions) if _listens(line) else Bus(sessions)
 
 
-def port_spec(line: LineSettings) -> PortSpec:
+def _listens(line: LineSettings) -> bool:
+    """True if no device of the line ever says anything; drivers and options have been checked before."""
+    driver = catalogue.find(line.driver)
+    options = (driver.options.model_validate(device.options) for device in line.device)
+    return all(driver.listens(each) for each in options)
+
+
+def port_spec(line: LineSettings, *, listens: bool) -> PortSpec:
     return PortSpec(
         device=line.port,
         baud=line.baud,
@@ -143,4 +161,7 @@ def port_spec(line: LineSettings) -> PortSpec:
         parity=line.parity,
         stopbits=line.stopbits,
         pty=line.pty,
+        listen_only=listens,
+        tap=line.tap or "",
+        echo=line.echo,
     )

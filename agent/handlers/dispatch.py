@@ -7,6 +7,7 @@ from agent.clock import Instant
 from agent.handlers.bind_sale import candidate_chosen, sale_paid
 from agent.handlers.identify_late import identify_late
 from agent.handlers.present_member import fuelling_started, present_member
+from agent.handlers.reconcile import tank_delivered, tank_read
 from agent.handlers.record_fuelling import record_fuelling
 from agent.handlers.refund_sale import refund_sale
 from agent.handlers.site import Site
@@ -21,9 +22,12 @@ from drivers.events import (
     PosRequest,
     SalePaid,
     SaleRefunded,
+    TankDelivery,
+    TankRead,
+    TankReport,
 )
 
-Report = Fuelling | FuellingStarted | PosRequest
+Report = Fuelling | FuellingStarted | TankReport | PosRequest
 """The events that the till must write down; what a device's silence means is the supervisor's business."""
 
 
@@ -35,6 +39,10 @@ def handle(event: Report, line: str, seen: Seen, tx: Transaction, site: Site, at
             return record_fuelling(event, line, seen, tx, site, at)
         case FuellingStarted():
             return fuelling_started(event, line, tx, site, at)
+        case TankRead():
+            return tank_read(event, line, tx, site, at)
+        case TankDelivery():
+            return tank_delivered(event, line, tx, site, at)
         case MemberPresented():
             told = present_member(event, tx, site, at)
         case SalePaid():

@@ -23,6 +23,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class TankPlace:
+    """What a gauge's tank holds; above `tolerance_ml` what left it without a sale raises an alarm."""
+
+    id: str
+    product: str
+    tolerance_ml: int
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """decisions.md 3. Ages in milliseconds. What is larger or more often than the last two is flagged.
 
@@ -40,7 +49,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`devices`: (line, address) → device key; `places`: (device key, nozzle) → point and product.
+    """`devices`: (line, address) → device key; `places`: (device key, nozzle) → point and product; `tanks`:
+    (device key, tank as its gauge numbers it) → what is in it.
 
     `award_on_fuelling`: points without a POS, where the end of the fuelling settles.
     `points_scale`: minor units of one point, fixed for the life of the programme. `test_tenders` and
@@ -57,6 +67,7 @@ class Site:
     credential_key: CredentialKey = field(repr=False)
     devices: dict[tuple[str, str], str]
     places: dict[tuple[str, str], Place]
+    tanks: Mapping[tuple[str, str], TankPlace] = field(default_factory=dict)
     award_on_fuelling: frozenset[str] = frozenset()
     limits: Limits = Limits()
     points_scale: int = 100

@@ -42,6 +42,7 @@ from agent.store.revocations import Revocations
 from agent.store.runs import Runs
 from agent.store.sales import Sales
 from agent.store.station_notices import StationNotices
+from agent.store.tanks import Tanks
 from agent.store.trust import TrustLists
 
 T = TypeVar("T")
@@ -82,6 +83,7 @@ class Transaction:
     def __init__(self, connection: sqlite3.Connection, bundles: Bundles) -> None:
         self.facts = Facts(connection)
         self.meters = Meters(connection)
+        self.tanks = Tanks(connection)
         self.sales = Sales(connection)
         self.presentations = Presentations(connection)
         self.members = Members(connection)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.house.sources import Source
 
 UNITS = frozenset(
-    {"ml", "cl", "l", "fen", "milli", "minor", "bp", "ms", "s", "minutes", "days", "mib", "bytes"}
+    {"ml", "cl", "l", "fen", "milli", "minor", "bp", "ms", "s", "minutes", "days", "mib", "bytes", "um", "mc"}
 )
 """architecture.md 5 and 7: the last word of a name says what is counted."""
 

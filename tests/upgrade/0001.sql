@@ -517,7 +517,7 @@ CREATE TABLE schema_migration (
     applied_at_ms INTEGER NOT NULL
 ) STRICT
 ;
-INSERT INTO "schema_migration" VALUES(1,'0001_station.sql',X'2AA38C0DC0D96C5A1DAC681616E6062428D05BAF20819192D1E1DE9371F14EF7',1783476000000);
+INSERT INTO "schema_migration" VALUES(1,'0001_station.sql',X'B276AA51985427E676D0765969F954A227BFF925D949BB5099641E363B9488F5',1783476000000);
 CREATE TABLE shadow (
     version         INTEGER PRIMARY KEY,
     sales           INTEGER NOT NULL,
@@ -569,6 +569,36 @@ CREATE TABLE support_case (
     at_ms   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO "support_case" VALUES('c-1',1,'OPEN','hq-1','',0,'ordinary',NULL,'','',1);
+CREATE TABLE tank_delivery (
+    device_key      TEXT NOT NULL,
+    tank            TEXT NOT NULL,
+    raw             TEXT NOT NULL,          -- its digits: begin, end and all values, by '/'
+    start_volume_ml INTEGER,
+    end_volume_ml   INTEGER,
+    heard_at_ms     INTEGER NOT NULL,
+    PRIMARY KEY (device_key, tank, raw)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "tank_delivery" VALUES('tls','1','0/1783476180000',0,20000000,1783476180000);
+CREATE TABLE tank_level (
+    device_key    TEXT NOT NULL,
+    tank          TEXT NOT NULL,            -- as the gauge numbers it
+    volume_ml     INTEGER NOT NULL,
+    is_delivering INTEGER NOT NULL CHECK (is_delivering IN (0, 1)),
+    read_at_ms    INTEGER NOT NULL,
+    PRIMARY KEY (device_key, tank)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "tank_level" VALUES('tls','1',20000000,0,1783476180000);
+CREATE TABLE tank_window (
+    product          TEXT PRIMARY KEY,
+    opened_at_ms     INTEGER NOT NULL,
+    opened_ml        INTEGER NOT NULL,      -- in all its tanks together, as are the others
+    judged_at_ms     INTEGER NOT NULL,
+    last_ml          INTEGER NOT NULL,
+    lowest_ml        INTEGER NOT NULL CHECK (lowest_ml <= 0),  -- least that was unexplained
+    missing_since_ms INTEGER,               -- NULL while what is unexplained is within the tolerance
+    missing_ml       INTEGER NOT NULL CHECK (missing_ml >= 0)  -- least since then
+) STRICT, WITHOUT ROWID;
+INSERT INTO "tank_window" VALUES('petrol-92',1783476180000,20000000,1783476180000,20000000,0,NULL,0);
 CREATE TABLE trust (
     version       INTEGER PRIMARY KEY CHECK (version >= 2),
     document      BLOB NOT NULL,            -- as it was signed
@@ -622,6 +652,7 @@ CREATE TABLE wording (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO "wording" VALUES('TOO_LATE','en','Too late');
 CREATE INDEX fact_by_point ON fact (point, event_time_ms) WHERE kind = 'fuelling';
+CREATE INDEX fact_by_product ON fact (product, booked_at_ms) WHERE kind <> 'basket';
 CREATE INDEX pos_sale_waiting ON pos_sale (point, paid_at_ms) WHERE state IN ('CANDIDATE', 'AMBIGUOUS');
 CREATE INDEX binding_waiting ON binding (reason) WHERE reason <> '';
 CREATE INDEX presentation_open ON presentation (point) WHERE fact_id IS NULL;

@@ -105,6 +105,7 @@ def live(world: World) -> None:
         odd = world.fuelling(40_000, "09")
         world.book(replace(odd, volume_ml=4_000, volume_step_ml=1))
     world.fuel(40_000, "09")
+    world.gauge()
     world.pass_days(1)
     world.run(lambda tx, at: tx.darkness.end(at.wall_ms))
     world.run(lambda tx, at: tx.notices.add("m-gold", "POINTS_LAPSED", 100, at.wall_ms))

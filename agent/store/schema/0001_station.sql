@@ -79,6 +79,38 @@ CREATE TABLE fact (
     stream_seq         INTEGER NOT NULL     -- its item in the ledger stream
 ) STRICT;
 CREATE INDEX fact_by_point ON fact (point, event_time_ms) WHERE kind = 'fuelling';
+CREATE INDEX fact_by_product ON fact (product, booked_at_ms) WHERE kind <> 'basket';
+
+-- How each configured tank stood when its gauge was last asked.
+CREATE TABLE tank_level (
+    device_key    TEXT NOT NULL,
+    tank          TEXT NOT NULL,            -- as the gauge numbers it
+    volume_ml     INTEGER NOT NULL,
+    is_delivering INTEGER NOT NULL CHECK (is_delivering IN (0, 1)),
+    read_at_ms    INTEGER NOT NULL,
+    PRIMARY KEY (device_key, tank)
+) STRICT, WITHOUT ROWID;
+-- Since when all tanks of a product are compared with what was booked; see handlers/reconcile.py.
+CREATE TABLE tank_window (
+    product          TEXT PRIMARY KEY,
+    opened_at_ms     INTEGER NOT NULL,
+    opened_ml        INTEGER NOT NULL,      -- in all its tanks together, as are the others
+    judged_at_ms     INTEGER NOT NULL,
+    last_ml          INTEGER NOT NULL,
+    lowest_ml        INTEGER NOT NULL CHECK (lowest_ml <= 0),  -- least that was unexplained
+    missing_since_ms INTEGER,               -- NULL while what is unexplained is within the tolerance
+    missing_ml       INTEGER NOT NULL CHECK (missing_ml >= 0)  -- least since then
+) STRICT, WITHOUT ROWID;
+-- Deliveries as gauges recorded them.
+CREATE TABLE tank_delivery (
+    device_key      TEXT NOT NULL,
+    tank            TEXT NOT NULL,
+    raw             TEXT NOT NULL,          -- its digits: begin, end and all values, by '/'
+    start_volume_ml INTEGER,
+    end_volume_ml   INTEGER,
+    heard_at_ms     INTEGER NOT NULL,
+    PRIMARY KEY (device_key, tank, raw)
+) STRICT, WITHOUT ROWID;
 
 -- Facts of a nozzle whose decimals were set wrong, scaled anew from their raw digits once they are right.
 CREATE TABLE correction (

@@ -97,6 +97,7 @@ def a_month(world: World) -> None:
     assert not world.run(lambda tx, at: adopt_coupons(payload, tx, world.site, at)).reason
     world.present(card)
     world.lift()
+    world.gauge()
     world.totalizer_ml["08"] += 7_000
     for number in range(4):
         scaled = world.fuelling(50_000, "09", credential=card)

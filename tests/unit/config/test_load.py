@@ -122,9 +122,13 @@ def test_the_shipped_example_loads_with_everything_switched_on(tmp_path: Path) -
     _loaded(station_file(tmp_path, text))
     for name in ("hq-ca.pem", "station.pem", "station.key"):
         (tmp_path / name).touch()
+    is_set = [line.startswith("# [[") or (" = " in line and "`" not in line) for line in text.splitlines()]
     everything = "\n".join(
-        line.removeprefix("# ") if " = " in line and "`" not in line else line for line in text.splitlines()
+        line.removeprefix("# ") if switched_on else line
+        for line, switched_on in zip(text.splitlines(), is_set, strict=True)
     )
-    settings = _loaded(station_file(tmp_path, everything.replace("/etc/forecourt", str(tmp_path))))
+    everything = everything.replace("/etc/forecourt", str(tmp_path)).replace('"gauge-1"', '"dispenser-1"')
+    settings = _loaded(station_file(tmp_path, everything))
+    assert settings.tank[0].device == settings.line[0].device[0].key
     assert settings.hq.key_file == tmp_path / "station.key"
     assert settings.line[0].device[0].options == {}
