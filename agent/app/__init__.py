@@ -87,7 +87,7 @@ class Agent:
         self._lines = {
             line.name: Line(
                 line.name,
-                partial(open_port, port_spec(line)),
+                partial(open_port, port_spec(line, listens=line.name in parts.listening_lines)),
                 parts.sessions[line.name],
                 self._tally.counting(partial(self._desk.report, line.name)),
                 self._clock.monotonic_ms,

@@ -1,4 +1,4 @@
-"""`forecourt device`: the drivers there are, and a simulated device to try a station with."""
+"""`forecourt device`: the drivers there are, a simulated device, and tools for the cabinet."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent.cli.device_choice import AddressOption, BaudOption, CharacterOption, SetOption, choose, wiring_of
+from agent.cli.device_doctor import doctor
+from agent.cli.device_explain import explain
+from agent.cli.device_record import record
+from agent.cli.device_replay import replay
+from agent.cli.device_scan import scan
+from agent.cli.device_totals import totals
+from agent.cli.device_watch import watch
 from agent.cli.exits import Exit
 from agent.cli.render import as_json, fail, table
 from agent.cli.station import JsonOption
@@ -14,7 +22,7 @@ if TYPE_CHECKING:
     from drivers.driver import Driver
     from drivers.session import Simulator
 
-app = typer.Typer(no_args_is_help=True, help="Drivers, and simulated devices.")
+app = typer.Typer(no_args_is_help=True, help="Drivers, devices on their wires, and simulated ones.")
 
 
 @app.command("list")
@@ -28,6 +36,7 @@ def list_drivers(json_output: JsonOption = False) -> None:
             {
                 "name": driver.name,
                 "title": driver.title,
+                "role": driver.role,
                 "hand_over": driver.hand_over.value if driver.hand_over else None,
                 "grade": driver.grade.value,
                 "evidence": driver.evidence,
@@ -38,7 +47,7 @@ def list_drivers(json_output: JsonOption = False) -> None:
         return
     table(
         ("driver", "hand-over", "grade", "speaks", "evidence"),
-        ((d.name, d.hand_over or "POS", d.grade.value, d.title, d.evidence) for d in drivers),
+        ((d.name, d.role, d.grade.value, d.title, d.evidence) for d in drivers),
     )
     typer.echo("\nhand-over: A kept until acknowledged, B last sale stays readable, C counter only")
 
@@ -53,40 +62,40 @@ def simulate(
         ),
     ] = None,
     tcp: Annotated[bool, typer.Option("--tcp", help="Listen on a free TCP port of 127.0.0.1.")] = False,
-    address: Annotated[str, typer.Option(help="The device's address on the line.")] = "1",
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="As in [line.device.options]; repeat."),
-    ] = None,
+    address: AddressOption = "",
+    option: SetOption = None,
     nozzle: Annotated[str, typer.Option(help="The nozzle that sells, as the device numbers it.")] = "",
     sell: Annotated[
         list[str] | None,
         typer.Option(metavar="LITRES,AMOUNT,PRICE", help="A sale, such as 30.12,236.44,7.85; repeat."),
     ] = None,
     every: Annotated[int, typer.Option(min=0, help="Seconds between sales; over and over if not 0.")] = 0,
-    baud: Annotated[int, typer.Option(help="Speed of a serial port.")] = 9600,
+    baud: BaudOption = 0,
+    character: CharacterOption = "",
 ) -> None:
     """Be a device until Ctrl-C. The first line printed is what belongs into `port` of the settings.
 
     Without --sell the sales (for pos_link: the cashier's actions) are typed, one a line.
     """
-    from agent.cli.simulation import SELLS, Simulation, open_stage
-    from agent.cli.typed import Mistyped, driver_options, wish
+    from agent.cli.simulation import Simulation, open_stage
+    from agent.cli.typed import Mistyped, wish
     from agent.clock import SystemClock
     from drivers.ports import PortRefused
 
     clock = SystemClock()
+    chosen = choose(protocol, option, address)
+    driver, wiring = chosen.driver, wiring_of(chosen.driver.wirings[0], baud, character)
     try:
-        driver, simulator = _simulator(protocol, address, driver_options(option or []))
         plan = [wish(text) for text in sell or []]
+        simulator = _simulator(driver, chosen.address, chosen.options)
     except Mistyped as error:
         fail(Exit.USAGE, error.code, str(error))
-    if plan and protocol not in SELLS:
+    if plan and driver.sell is None:
         fail(Exit.USAGE, "NO_SALES", f"{protocol} sells nothing by itself: type what shall happen")
     if tcp and port is not None:
         fail(Exit.USAGE, "TWO_PLACES", "choose --port or --tcp")
     try:
-        stage, place = open_stage(simulator, clock.monotonic_ms, port, baud, tcp=tcp)
+        stage, place = open_stage(simulator, clock.monotonic_ms, port, wiring, tcp=tcp)
     except PortRefused as refusal:
         fail(Exit.DEVICE, refusal.code, f"{refusal.device}: {refusal.remedy}")
     except OSError as denied:
@@ -95,26 +104,20 @@ def simulate(
     Simulation(driver, stage, nozzle, clock, _say).run(plan, every)
 
 
+for _command in (scan, watch, totals, record, replay, doctor, explain):
+    app.command()(_command)
+
+
 def _say(text: str) -> None:
     """Each line at once, also into a pipe."""
     typer.echo(text)
     sys.stdout.flush()
 
 
-def _simulator(protocol: str, address: str, options: dict[str, Any]) -> "tuple[Driver, Simulator]":
-    from pydantic import ValidationError
-
+def _simulator(driver: "Driver", address: str, options: Any) -> "Simulator":
     from agent.cli.typed import Mistyped
-    from drivers import catalogue
 
     try:
-        driver = catalogue.find(protocol)
-        return driver, driver.open_simulator(address, driver.options.model_validate(options))
-    except catalogue.UnknownDriver as unknown:
-        raise Mistyped("UNKNOWN_DRIVER", str(unknown)) from unknown
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "all"
-        raise Mistyped("DRIVER_OPTION", f"--option {where}: {first['msg']}; see drivers/README.md") from error
+        return driver.open_simulator(address, options)
     except ValueError as error:
         raise Mistyped("DRIVER_ADDRESS", f"address {address}: {error}") from error

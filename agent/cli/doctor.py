@@ -129,11 +129,12 @@ class _Visit:
             return []  # nothing to speak with; or an agent that we cannot ask may hold the ports
         if status is not None:
             return lines.from_status(status["lines"], self._parts.pos_lines)
+        listening = self._parts.listening_lines
         wires = [
             lines.Wire(
                 name=line.name,
                 port=line.port,
-                open_port=partial(open_port, port_spec(line)),
+                open_port=partial(open_port, port_spec(line, listens=line.name in listening)),
                 session=self._parts.sessions[line.name],
                 addresses=tuple(device.address for device in line.device),
                 is_pos=line.name in self._parts.pos_lines,

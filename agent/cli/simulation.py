@@ -9,39 +9,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from agent.cli.device_choice import spec_of
 from agent.cli.typed import CASHIER_FORMS, SALE_FORM, Mistyped, Wish, cashier, wish
 from agent.clock import SystemClock
-from drivers.driver import Driver
+from drivers.driver import Driver, Wiring
 from drivers.events import Answer, Monotonic
-from drivers.ports import Port, PortSpec, open_port
+from drivers.ports import Port, open_port
 from drivers.stage import SimulatorOnPty, SimulatorOnTcp, SimulatorStage
 
-FLOWS_MS = 1_500
-"""Long enough that a poll sees fuel flow."""
+FIRST_PAUSE_S = 3
+"""Between the sales of a plan without a schedule: long enough that a poll sees each begin and end."""
 _LOOK_EVERY_S = 0.2
 _CHUNK = 4_096
-
-Sell = Callable[[Any, str, Wish, Monotonic], object]
-"""(simulator, nozzle, wish, now): each device's own way to sell."""
-
-
-def _sell_companytec(device: Any, nozzle: str, sale: Wish, now: Monotonic) -> None:
-    device.sell(nozzle or "04", sale.volume_ml, sale.amount_fen, sale.price_milli)
-
-
-def _sell_modbus(device: Any, nozzle: str, sale: Wish, now: Monotonic) -> None:
-    device.sell(sale.volume_ml, sale.amount_fen, sale.price_milli, now, FLOWS_MS)
-
-
-def _sell_blueprint(device: Any, nozzle: str, sale: Wish, now: Monotonic) -> None:
-    device.sell(nozzle or "01", sale.volume_ml // 10, sale.amount_fen, sale.price_milli // 10)
-
-
-SELLS: dict[str, Sell] = {
-    "blueprint": _sell_blueprint,
-    "companytec": _sell_companytec,
-    "modbus": _sell_modbus,
-}
 
 
 class SimulatorOnPort(SimulatorStage[Any]):
@@ -60,7 +39,7 @@ class SimulatorOnPort(SimulatorStage[Any]):
 
 
 def open_stage(
-    simulator: Any, clock: Callable[[], Monotonic], port: Path | None, baud: int, *, tcp: bool
+    simulator: Any, clock: Callable[[], Monotonic], port: Path | None, wiring: Wiring, *, tcp: bool
 ) -> tuple[SimulatorStage[Any], str]:
     """The device's place, and what belongs into `port` of the settings to find it there.
 
@@ -71,7 +50,7 @@ def open_stage(
         on_tcp = SimulatorOnTcp(simulator, clock)
         return on_tcp, on_tcp.device
     if port is not None and port.exists() and not port.is_symlink():
-        return SimulatorOnPort(simulator, clock, open_port(PortSpec(str(port), baud))), str(port)
+        return SimulatorOnPort(simulator, clock, open_port(spec_of(str(port), wiring))), str(port)
     on_pty = SimulatorOnPty(simulator, clock, port)
     return on_pty, on_pty.path
 
@@ -91,8 +70,8 @@ class Simulation:
         self._nozzle = nozzle
         self._clock = clock
         self._say = say
-        self._is_pos = driver.hand_over is None
-        self._sell = SELLS.get(driver.name)
+        self._is_pos = driver.is_pos
+        self._sell = driver.sell
         self._told: dict[int, Answer] = {}
         self._shown_count = 0
 
@@ -110,7 +89,7 @@ class Simulation:
             self._stage.close()
 
     def _follow(self, plan: Sequence[Wish], every_s: int, stop: threading.Event) -> None:
-        pause_s = every_s or 2 * FLOWS_MS // 1_000
+        pause_s = every_s or FIRST_PAUSE_S
         is_first = True
         while plan and (is_first or every_s):
             for sale in plan:
@@ -122,12 +101,14 @@ class Simulation:
     def _make(self, sale: Wish) -> None:
         assert self._sell is not None
         sell, now = self._sell, self._clock.monotonic_ms()
-        self._stage.act(lambda device: sell(device, self._nozzle, sale, now))
+        self._stage.act(
+            lambda device: sell(device, self._nozzle, sale.volume_ml, sale.amount_fen, sale.price_milli, now)
+        )
         self._say(f"sold {sale.volume_ml} ml for {sale.amount_fen} fen")
 
     def _listen(self, stop: threading.Event) -> None:
         """Lines of the keyboard, or of a pipe, become sales or actions of the cashier."""
-        if sys.stdin.isatty():
+        if sys.stdin.isatty() and (self._is_pos or self._sell is not None):
             self._say(CASHIER_FORMS if self._is_pos else SALE_FORM)
         keyboard, rest = [sys.stdin.fileno()], b""
         while not stop.is_set():

@@ -26,6 +26,7 @@ ARGUMENTS = {
     "rules backtest": [SAMPLE, "--from", "2026-07-01", "--to", "2026-07-31"],
     "store query": ["SELECT volume_ml FROM fact ORDER BY volume_ml"],
     "hq reconcile": ["st-cli"],
+    "device explain": ["28 26 41 36 37 29", "--driver", "companytec"],
     "hq member show": ["m-0001"],
 }
 ACTING = {
@@ -39,6 +40,7 @@ ACTING = {
     "hq keys rotate",
     "hq keys export",
     "hq publish",
+    *(f"device {verb}" for verb in ("scan", "watch", "totals", "record", "replay", "doctor")),
     *(f"hq member {verb}" for verb in ("import", "lend", "recall", "freeze", "unfreeze", "set-tier")),
 }
 """Commands with --json that do something; keys init is refused here, the others have tests of their own."""
