@@ -51,9 +51,10 @@ test: dev needs .venv/.contract ## run the tests
 	$(PY) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 
 # The distribution's apsw shares libsqlite3 with Python: power cuts are tried through it.
+# gcc and libmodbus make a Modbus slave that is not ours.
 needs:
 	@missing=; \
-	for package in mosquitto postgresql python3-apsw; do \
+	for package in mosquitto postgresql python3-apsw gcc libc6-dev libmodbus-dev; do \
 	    dpkg-query -W -f '$${Status}' $$package 2> /dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
 	done; \
 	command -v node > /dev/null || missing="$$missing nodejs"; \

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from drivers.events import Fuelling, FuellingStarted, Monotonic, RawDigits
 from drivers.modbus import codec
 from drivers.modbus.codec import Question, Reply
-from drivers.modbus.maps import Block, LastSaleMap, Register
-from drivers.modbus.reader import Owed
-from drivers.modbus.registers import Reading, read_number, scaled, step
+from drivers.modbus.map_parts import Block, Register, number_in
+from drivers.modbus.maps import LastSaleMap
+from drivers.modbus.reader import Owed, ReaderEvent
+from drivers.modbus.registers import Reading, natural, scaled, step
 from drivers.modbus.sale_watch import FEN_DECIMALS, THOUSANDTHS, NewSale, SaleWatch, Seen
 
 MOVED_LIMIT = 3
@@ -26,7 +27,7 @@ class LastSaleReader:
     """A `Reader` for a `LastSaleMap`."""
 
     def __init__(self, address: str, unit: int, found: LastSaleMap) -> None:
-        self.events: deque[Fuelling | FuellingStarted] = deque()
+        self.events: deque[ReaderEvent] = deque()
         self.counts: Counter[str] = Counter()
         self._address = address
         self._unit = unit
@@ -125,8 +126,7 @@ class LastSaleReader:
         return self._number(self._map.meter, self._meter, register)
 
     def _number(self, block: Block, words: Sequence[int], register: Register) -> Reading:
-        first = register.address - block.address
-        return read_number(words[first : first + register.type.words], register.type, self._map.word_order)
+        return natural(number_in(words, block.address, register, self._map.word_order))
 
     def _fuelling(self, new_sale: NewSale) -> Fuelling:
         roles, seen, before = self._map.roles, new_sale.seen, new_sale.before

@@ -8,69 +8,28 @@ session can trust its map. `map_files.py` finds and reads the files.
 import tomllib
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from drivers.events import HandOver
-from drivers.modbus.registers import NumberType, WordOrder
+from drivers.modbus.map_parts import (
+    Block,
+    Map,
+    Part,
+    Register,
+    counting,
+    differ_in_length,
+    inside,
+    on_the_wire,
+)
 
-Decimals = Annotated[int, Field(ge=0, le=3)]
-PollMs = Annotated[int, Field(ge=50, le=60_000)]
+FlowStoppedMs = Annotated[int, Field(ge=1_000, le=120_000)]
 
 
 class MapRefused(ValueError):
     """The map cannot be used; the text names the file, the key and the reason."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Register(_Part):
-    """One number. `address` as printed, or the offset inside a record of the ring.
-
-    `wraps_at` is the raw count at which a totalizer goes back to 0, where that is narrower than its type.
-    """
-
-    address: int = Field(ge=0, le=65_536)
-    type: Annotated[NumberType, Field(strict=False)]
-    decimals: Decimals = 0
-    wraps_at: int | None = Field(default=None, gt=1, le=10**12)
-
-    @property
-    def modulus(self) -> int:
-        return self.wraps_at or self.type.modulus
-
-    @property
-    def end(self) -> int:
-        return self.address + self.type.words
-
-
-class Block(_Part):
-    """Registers read by one question (a read carries at most 125)."""
-
-    address: int = Field(ge=0, le=65_536)
-    count: int = Field(ge=1, le=125)
-
-    def holds(self, register: Register) -> bool:
-        return self.address <= register.address and register.end <= self.address + self.count
-
-
-class _Map(_Part):
-    title: str
-    source: str
-    trust: str
-    function: Literal[3, 4]
-    address_base: Literal[0, 1]
-    word_order: Annotated[WordOrder, Field(strict=False)]
-    poll_ms: PollMs = 250
-    nozzle: str = Field(default="1", min_length=1, max_length=16)
-
-    def on_wire(self, address: int) -> int:
-        """The address as it stands in a request, from the address as printed."""
-        return address - self.address_base
-
-
-class LastSaleRegisters(_Part):
+class LastSaleRegisters(Part):
     """`end_of_sale` is not 0 while no fuelling runs. `unit_price` is the price now, not that of the sale."""
 
     end_of_sale: Register
@@ -82,7 +41,7 @@ class LastSaleRegisters(_Part):
     total_amount: Register | None = None
 
 
-class LastSaleMap(_Map):
+class LastSaleMap(Map):
     """Hand-over B: an end-of-sale flag beside the last sale, overwritten by the next.
 
     `sale` is read before and after `meter`, so that all numbers belong to one sale.
@@ -97,15 +56,17 @@ class LastSaleMap(_Map):
     @model_validator(mode="after")
     def _is_coherent(self) -> Self:
         roles = self.roles
-        _inside(self.sale, "sale", roles, ("end_of_sale", "volume", "amount"))
-        _inside(self.meter, "meter", roles, ("unit_price", "current_volume", "total_volume", "total_amount"))
-        _differ_in_length(("sale", self.sale.count), ("meter", self.meter.count))
+        inside(self.sale, "sale", roles, ("end_of_sale", "volume", "amount"))
+        inside(self.meter, "meter", roles, ("unit_price", "current_volume", "total_volume", "total_amount"))
+        differ_in_length(("sale", self.sale.count), ("meter", self.meter.count))
+        counting("total_volume", roles.total_volume)
+        counting("total_amount", roles.total_amount)
         for name, block in (("sale", self.sale), ("meter", self.meter)):
-            _on_the_wire(self, name, block.address, block.count)
+            on_the_wire(self, name, block.address, block.count)
         return self
 
 
-class HeaderRegisters(_Part):
+class HeaderRegisters(Part):
     """`newest` and `acknowledged` are sequence numbers of one width; `acknowledged` is written by us."""
 
     newest: Register
@@ -113,7 +74,7 @@ class HeaderRegisters(_Part):
     current_volume: Register | None = None
 
 
-class RecordRegisters(_Part):
+class RecordRegisters(Part):
     """Offsets in one record. `sequence_again` closes it: two different numbers mean a torn record."""
 
     sequence: Register
@@ -125,7 +86,7 @@ class RecordRegisters(_Part):
     sequence_again: Register
 
 
-class RingMap(_Map):
+class RingMap(Map):
     """Hand-over A: numbered records in a ring; record n lies in slot n mod `records` until overwritten."""
 
     hand_over: ClassVar[HandOver] = HandOver.BUFFERED
@@ -149,24 +110,111 @@ class RingMap(_Map):
 
     @model_validator(mode="after")
     def _is_coherent(self) -> Self:
-        _inside(self.header, "header", self.roles, ("newest", "acknowledged", "current_volume"))
+        inside(self.header, "header", self.roles, ("newest", "acknowledged", "current_volume"))
         whole = Block(address=0, count=self.record_count)
-        _inside(whole, "record", self.record, tuple(type(self.record).model_fields))
-        _differ_in_length(("header", self.header.count), ("record", self.record_count))
-        _on_the_wire(self, "header", self.header.address, self.header.count)
-        _on_the_wire(self, "ring", self.ring_address, self.records * self.record_count)
+        inside(whole, "record", self.record, tuple(type(self.record).model_fields))
+        differ_in_length(("header", self.header.count), ("record", self.record_count))
+        on_the_wire(self, "header", self.header.address, self.header.count)
+        on_the_wire(self, "ring", self.ring_address, self.records * self.record_count)
         header, record = self.roles, self.record
         numbers = (header.newest, header.acknowledged, record.sequence, record.sequence_again)
         if len({number.modulus for number in numbers}) > 1:
             raise ValueError("the four sequence numbers must have one width")
-        if any(number.type.is_decimal for number in numbers):
+        counting("total_volume", record.total_volume)
+        if any(number.type.is_decimal or not number.type.counts for number in numbers):
             raise ValueError("sequence numbers are u16 or u32")
         if self.modulus % self.records or self.records > self.modulus // 4:
             raise ValueError("records must divide the sequence's range, or slots collide when it wraps")
         return self
 
 
-RegisterMap = LastSaleMap | RingMap
+class CounterRegisters(Part):
+    """`pulses` only grows, until it wraps."""
+
+    pulses: Register
+
+
+class CounterMap(Map):
+    """Hand-over C: a counter of pulses and nothing else. A fuelling is over when it has stood still for
+    `flow_stopped_ms`; litres, money and price are the site's settings (`options.py`)."""
+
+    hand_over: ClassVar[HandOver] = HandOver.COUNTER
+    kind: Literal["counter"]
+    counter: Block
+    flow_stopped_ms: FlowStoppedMs
+    roles: CounterRegisters = Field(alias="register")
+
+    @model_validator(mode="after")
+    def _is_coherent(self) -> Self:
+        inside(self.counter, "counter", self.roles, ("pulses",))
+        on_the_wire(self, "counter", self.counter.address, self.counter.count)
+        counting("pulses", self.roles.pulses)
+        return self
+
+
+class TankRegisters(Part):
+    """Offsets in one tank's registers. No status is among them: of no gauge here is it known what it says."""
+
+    volume: Register
+    product: Register | None = None
+    tc_volume: Register | None = None
+    ullage: Register | None = None
+    height: Register | None = None
+    water: Register | None = None
+    temperature: Register | None = None
+
+
+class GaugeMap(Map):
+    """A tank gauge: it sells nothing. Tank n's registers begin at `tank_address` + (n - 1) x `tank_stride`.
+
+    `alarms` (an offset and a count): a register there that is not 0 is an alarm that is active.
+    """
+
+    hand_over: ClassVar[None] = None
+    kind: Literal["gauge"]
+    tank_address: int = Field(ge=0, le=65_535)
+    tank_stride: int = Field(ge=1, le=125)
+    tank_count: int = Field(ge=1, le=125)
+    tanks: Annotated[int, Field(ge=1, le=64)]
+    volume_unit: Literal["l", "us_gal"]
+    height_unit: Literal["mm", "in"]
+    temperature_unit: Literal["c", "f"]
+    report_every_ms: Annotated[int, Field(ge=1_000, le=600_000)] = 30_000
+    roles: TankRegisters = Field(alias="register")
+    alarms: Block | None = None
+
+    def first_of(self, tank: int) -> int:
+        """The address, as printed, of the first register of tank 1, 2, ..."""
+        return self.tank_address + (tank - 1) * self.tank_stride
+
+    def questions(self) -> tuple[range, ...]:
+        """Which tanks are read at once: all if they fit, else two questions of different length."""
+        most = (125 - self.tank_count) // self.tank_stride + 1
+        parts = (range(1, min(self.tanks, most) + 1), range(most + 1, self.tanks + 1))
+        return tuple(part for part in parts if part)
+
+    def span(self, tanks: range) -> int:
+        """How many registers a question about these tanks brings."""
+        return (len(tanks) - 1) * self.tank_stride + self.tank_count
+
+    @model_validator(mode="after")
+    def _is_coherent(self) -> Self:
+        whole = Block(address=0, count=self.tank_count)
+        inside(whole, "tank", self.roles, tuple(TankRegisters.model_fields))
+        if self.alarms is not None and self.alarms.address + self.alarms.count > self.tank_count:
+            raise ValueError("alarms lie outside the block tank")
+        if self.tanks > 1 and self.tank_stride < self.tank_count:
+            raise ValueError("tank_stride is less than tank_count: the tanks would overlap")
+        if len(self.questions()) == 2:
+            one, other = map(self.span, self.questions())
+            if other > 125:
+                raise ValueError("so many tanks do not fit into two questions")
+            differ_in_length(("the first tanks", one), ("the last tanks", other))
+        on_the_wire(self, "tanks", self.tank_address, (self.tanks - 1) * self.tank_stride + self.tank_count)
+        return self
+
+
+RegisterMap = LastSaleMap | RingMap | CounterMap | GaugeMap
 _ANY_MAP: TypeAdapter[RegisterMap] = TypeAdapter(Annotated[RegisterMap, Field(discriminator="kind")])
 
 
@@ -201,36 +249,16 @@ def with_decimals(
         "total_volume": total,
         "total_amount": total_amount,
     }
+    changed = {"roles": _redotted(found.roles, chosen)}
     if isinstance(found, RingMap):
-        return found.model_copy(
-            update={"roles": _redotted(found.roles, chosen), "record": _redotted(found.record, chosen)}
-        )
-    return found.model_copy(update={"roles": _redotted(found.roles, chosen)})
+        changed["record"] = _redotted(found.record, chosen)
+    return found.model_copy(update=changed)
 
 
-def _redotted(roles: _Part, chosen: dict[str, int | None]) -> _Part:
+def _redotted(roles: Part, chosen: dict[str, int | None]) -> Part:
     changed = {
         role: register.model_copy(update={"decimals": decimals})
         for role, decimals in chosen.items()
         if decimals is not None and isinstance(register := getattr(roles, role, None), Register)
     }
     return roles.model_copy(update=changed)
-
-
-def _inside(block: Block, name: str, roles: _Part, wanted: tuple[str, ...]) -> None:
-    for role in wanted:
-        register = getattr(roles, role)
-        if register is not None and not block.holds(register):
-            raise ValueError(f"{role} lies outside the block {name}")
-
-
-def _differ_in_length(one: tuple[str, int], other: tuple[str, int]) -> None:
-    # On RTU the length is all that tells the answer to one read from the late answer to another.
-    if one[1] == other[1]:
-        raise ValueError(f"{one[0]} and {other[0]} must differ in length")
-
-
-def _on_the_wire(found: _Map, name: str, address: int, count: int) -> None:
-    first = found.on_wire(address)
-    if first < 0 or first + count > 65_536:
-        raise ValueError(f"{name} lies outside the addresses 0 to 65535")

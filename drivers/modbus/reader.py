@@ -1,4 +1,4 @@
-"""What a session asks of the reader of one kind of map: questions out, registers in, fuellings out.
+"""What a session asks of the reader of one kind of map: questions out, registers in, events out.
 
 A reader knows registers and sales; it knows nothing of bytes, deadlines and silence. One round of
 questions is a cycle: `next_question` gives None at its end, and the session begins the next one a
@@ -8,15 +8,18 @@ poll interval later.
 from collections import Counter, deque
 from typing import Protocol
 
-from drivers.events import Fuelling, FuellingStarted, Monotonic
+from drivers.events import Fuelling, FuellingStarted, Monotonic, TankRead
 from drivers.modbus.codec import Question, Reply
 
 RETRY_MS = 1_000
 """How long after a refusal by the till the same fuelling is reported again."""
 
 
+ReaderEvent = Fuelling | FuellingStarted | TankRead
+
+
 class Reader(Protocol):
-    events: deque[Fuelling | FuellingStarted]
+    events: deque[ReaderEvent]
     counts: Counter[str]
 
     def next_question(self) -> Question | None:
@@ -48,7 +51,7 @@ class Owed:
         self.fuelling: Fuelling | None = None
         self.again_at: Monotonic | None = None
 
-    def report(self, fuelling: Fuelling, events: deque[Fuelling | FuellingStarted]) -> None:
+    def report(self, fuelling: Fuelling, events: deque[ReaderEvent]) -> None:
         assert self.fuelling is None
         self.fuelling = fuelling
         events.append(fuelling)
@@ -63,7 +66,7 @@ class Owed:
             self.again_at = Monotonic(now + RETRY_MS)
         return durable
 
-    def repeat(self, now: Monotonic, events: deque[Fuelling | FuellingStarted]) -> None:
+    def repeat(self, now: Monotonic, events: deque[ReaderEvent]) -> None:
         if self.fuelling is not None and self.again_at is not None and now >= self.again_at:
             self.again_at = None
             events.append(self.fuelling)

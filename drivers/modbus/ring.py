@@ -14,9 +14,10 @@ from drivers.events import Fuelling, FuellingStarted, Monotonic, RawDigits
 from drivers.modbus import codec
 from drivers.modbus.codec import Question, Reply
 from drivers.modbus.last_sale import total_ml
-from drivers.modbus.maps import Register, RingMap
-from drivers.modbus.reader import Owed
-from drivers.modbus.registers import Reading, read_number, scaled, step, words_of
+from drivers.modbus.map_parts import Register, number_in
+from drivers.modbus.maps import RingMap
+from drivers.modbus.reader import Owed, ReaderEvent
+from drivers.modbus.registers import Reading, natural, scaled, step, words_of
 from drivers.modbus.sale_watch import FEN_DECIMALS, THOUSANDTHS
 
 TORN_LIMIT = 3
@@ -43,7 +44,7 @@ class RingReader:
     """A `Reader` for a `RingMap`. Numbers are compared modulo their range: they wrap."""
 
     def __init__(self, address: str, unit: int, found: RingMap) -> None:
-        self.events: deque[Fuelling | FuellingStarted] = deque()
+        self.events: deque[ReaderEvent] = deque()
         self.counts: Counter[str] = Counter()
         self._address = address
         self._unit = unit
@@ -231,8 +232,7 @@ class RingReader:
         return record
 
     def _number(self, words: Sequence[int], register: Register, first_address: int = 0) -> Reading:
-        first = register.address - first_address
-        return read_number(words[first : first + register.type.words], register.type, self._map.word_order)
+        return natural(number_in(words, first_address, register, self._map.word_order))
 
     def _fuelling(self, record: _Record) -> Fuelling:
         roles, total = self._map.record, self._map.record.total_volume

@@ -9,7 +9,8 @@ must be read `STEADY_READINGS` times, because a device may update its totals aft
 from dataclasses import dataclass
 
 from drivers.events import Monotonic
-from drivers.modbus.maps import LastSaleMap, Register
+from drivers.modbus.map_parts import Register
+from drivers.modbus.maps import LastSaleMap
 from drivers.modbus.registers import Reading, scaled, step
 
 STEADY_READINGS = 3

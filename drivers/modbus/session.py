@@ -1,7 +1,8 @@
 """Our side of the conversation with one Modbus unit: when to poll, when it is silent, what was seen.
 
-What is asked and what the registers mean is the reader's part (`last_sale.py`, `ring.py`), pairing
-questions with answers is `exchange.py`'s. Events leave in the order in which they were seen.
+What is asked and what the registers mean is the reader's part (`last_sale.py`, `ring.py`, `counter.py`,
+`gauge.py`), pairing questions with answers is `exchange.py`'s. Events leave in the order in which they
+were seen.
 """
 
 from collections import Counter, deque
@@ -17,9 +18,11 @@ from drivers.events import (
     Notice,
 )
 from drivers.modbus.codec import Reply
+from drivers.modbus.counter import CounterReader, Gearing
 from drivers.modbus.exchange import Exchange, Failure, Pace
+from drivers.modbus.gauge import GaugeReader
 from drivers.modbus.last_sale import LastSaleReader
-from drivers.modbus.maps import LastSaleMap, RegisterMap
+from drivers.modbus.maps import GaugeMap, LastSaleMap, RingMap
 from drivers.modbus.options import ModbusOptions
 from drivers.modbus.reader import Reader
 from drivers.modbus.ring import RingReader
@@ -44,7 +47,7 @@ class ModbusSession:
         self._map = options.register_map()
         pace = Pace(options.baud if options.transport == "rtu" else None, options.answer_ms)
         self._exchange = Exchange(options.transport, pace)
-        self._reader = open_reader(address, unit_of(address, options), self._map)
+        self._reader = open_reader(address, options)
         self._events: deque[DriverEvent] = deque()
         self._counts: Counter[str] = Counter()
         self._poll_at = Monotonic(0)
@@ -149,16 +152,23 @@ class ModbusSession:
         if self._is_silent or silent_ms < SILENT_AFTER_MS:
             return
         self._is_silent, self._is_present = True, False
-        self._counts["WENT_SILENT"] += 1
+        self._counts["SILENT"] += 1
         self._events.append(DeviceSilent(self._address, silent_ms))
         self._reader.sight_lost()
 
 
-def open_reader(address: str, unit: int, found: RegisterMap) -> Reader:
+def open_reader(address: str, options: ModbusOptions) -> Reader:
     """The reader for this kind of map."""
+    unit, found = unit_of(address, options), options.register_map()
     if isinstance(found, LastSaleMap):
         return LastSaleReader(address, unit, found)
-    return RingReader(address, unit, found)
+    if isinstance(found, RingMap):
+        return RingReader(address, unit, found)
+    if isinstance(found, GaugeMap):
+        return GaugeReader(address, unit, found)
+    assert options.pulses_per_litre_milli is not None
+    gearing = Gearing(options.pulses_per_litre_milli, options.unit_price_milli)
+    return CounterReader(address, unit, found, gearing)
 
 
 def unit_of(address: str, options: ModbusOptions) -> int:

@@ -7,19 +7,20 @@ and ends a fuelling that ran at that moment with what had flowed.
 
 import struct
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from drivers.checksums import crc16_modbus
 from drivers.events import Monotonic
-from drivers.modbus.maps import LastSaleMap, Register, RingMap
+from drivers.modbus.map_parts import Block, Register
+from drivers.modbus.maps import CounterMap, GaugeMap, LastSaleMap, RingMap
 from drivers.modbus.options import ModbusOptions
 from drivers.modbus.registers import WordOrder
+from drivers.modbus.simulated_registers import Image, addresses, as_counted, put, put_new, zeros
+from drivers.modbus.simulated_wire import WRITE_MANY, SlaveWire
 
 BUSY = 6
 _ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _ILLEGAL_VALUE = 1, 2, 3
-_READS, _WRITE_ONE, _WRITE_MANY = (3, 4), 6, 16
-_LONGEST = 260
+_READS, _WRITE_ONE = (3, 4), 6
+_TANK_ML = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,19 @@ class ModbusSimulator:
         self.acknowledged = 0
         self.writes: list[tuple[int, tuple[int, ...]]] = []
         """Every write that was accepted: address on the wire and words."""
+        self.status = 0
+        """What the status register of a record that is written now holds."""
+        self.tanks: dict[int, dict[str, int]] = {}
+        """What a gauge counts of a tank, by the map's name for it. What is sold is taken from tank 1."""
+        self.alarms: set[int] = set()
+        """Alarm registers of a gauge that are not 0, by their printed address."""
         self._unit = int(address)
         self._map = options.register_map()
-        self._is_rtu = options.transport == "rtu"
+        self._wire = SlaveWire(is_rtu=options.transport == "rtu")
+        self._pulses_per_litre_milli = options.pulses_per_litre_milli or 0
         self._answer_after_ms = answer_after_ms
         self._totals_live = totals_live
         self._totals_lag_ms = totals_lag_ms
-        self._heard = bytearray()
         self._answers: deque[tuple[Monotonic, bytes]] = deque()
         self._running: _Running | None = None
         self._price_milli = 0
@@ -80,6 +87,7 @@ class ModbusSimulator:
         self._totals_follow_at = Monotonic(0)
         self._totals_before = (0, 0)
         self._newest = 0
+        self._statuses: dict[int, int] = {}
         self._busy = self._late = self._mute = 0
         self._late_by_ms = 0
 
@@ -129,11 +137,9 @@ class ModbusSimulator:
     # The `Simulator` contract.
 
     def receive(self, data: bytes, now: Monotonic) -> None:
-        self._heard += data
-        while (request := self._next_request()) is not None:
-            unit, transaction, pdu = request
-            if unit == self._unit:
-                self._answer(transaction, pdu, now)
+        for request in self._wire.hear(data, now):
+            if request.unit == self._unit:
+                self._answer(request.transaction, request.pdu, now)
 
     def bytes_to_send(self, now: Monotonic) -> bytes:
         due = bytearray()
@@ -152,7 +158,7 @@ class ModbusSimulator:
             self._end(self._running.sale_ml, self._running.sale_fen, now)
 
     def power_cycle(self, now: Monotonic) -> None:
-        self._heard.clear()
+        self._wire.forget()
         self._answers.clear()
         self._end_early(now)
 
@@ -166,7 +172,12 @@ class ModbusSimulator:
         )
 
     def _total_modulus_ml(self) -> int:
-        total = self._map.record if isinstance(self._map, RingMap) else self._map.roles
+        found = self._map
+        if isinstance(found, GaugeMap):
+            return _TANK_ML
+        if isinstance(found, CounterMap):
+            return found.roles.pulses.modulus * 1_000_000 // self._pulses_per_litre_milli
+        total = found.record if isinstance(found, RingMap) else found.roles
         return int(total.total_volume.modulus * 10 ** (3 - total.total_volume.decimals))
 
     def _end_early(self, now: Monotonic) -> None:
@@ -183,106 +194,103 @@ class ModbusSimulator:
         self._total_fen += amount_fen
         if sale.sequence_no is not None:
             self._newest = sale.sequence_no
+            self._statuses[sale.sequence_no] = self.status
         self.truth.append(sale)
 
     # The registers.
 
-    def _image(self, now: Monotonic) -> dict[int, int]:
+    def _image(self, now: Monotonic) -> Image:
         """Every register that exists, by its address on the wire."""
         self.handle_timer(now)
-        if isinstance(self._map, RingMap):
-            return self._ring_image(self._map, now)
-        return self._last_sale_image(self._map, now)
+        found = self._map
+        if isinstance(found, RingMap):
+            image = self._ring_image(found, now)
+        elif isinstance(found, CounterMap):
+            image = self._counter_image(found, now)
+        elif isinstance(found, GaugeMap):
+            image = self._gauge_image(found)
+        else:
+            image = self._last_sale_image(found, now)
+        for register in found.named.values():
+            put_new(image, register, 0, found.word_order)
+        return {found.on_wire(address): word for address, word in image.items()}
 
-    def _last_sale_image(self, found: LastSaleMap, now: Monotonic) -> dict[int, int]:
+    def _counter_image(self, found: CounterMap, now: Monotonic) -> Image:
+        image, pulses = zeros(found.counter), found.roles.pulses
+        total_ml = self._total_ml + (self._running.flowed_ml(now) if self._running else 0)
+        self._put(image, pulses, pulses.address, total_ml * self._pulses_per_litre_milli // 1_000_000)
+        return image
+
+    def _gauge_image(self, found: GaugeMap) -> Image:
+        spans = (Block(address=found.first_of(part[0]), count=found.span(part)) for part in found.questions())
+        image = zeros(*spans)
+        for tank in range(1, found.tanks + 1):
+            sold_ml = self._total_ml if tank == 1 else 0
+            volume = as_counted(_TANK_ML - sold_ml, 3, found.roles.volume)
+            counts = {"volume": volume, **self.tanks.get(tank, {})}
+            for role, count in counts.items():
+                register: Register = getattr(found.roles, role)
+                self._put(image, register, found.first_of(tank) + register.address, count)
+        for address in self.alarms:
+            image[address] = 1
+        return image
+
+    def _last_sale_image(self, found: LastSaleMap, now: Monotonic) -> Image:
         roles, last = found.roles, self.truth[-1] if self.truth else None
         flowed_ml = self._running.flowed_ml(now) if self._running else 0
         total_ml, total_fen = self._totals_shown(flowed_ml, now)
-        image = dict.fromkeys(_addresses(found.sale.address, found.sale.count), 0)
-        image |= dict.fromkeys(_addresses(found.meter.address, found.meter.count), 0)
+        image = zeros(found.sale, found.meter)
         shown = last.volume_ml if last and not self._running else flowed_ml
         numbers = [
             (roles.end_of_sale, int(self._running is None and last is not None)),
-            (roles.volume, _raw(last.volume_ml if last else 0, 3, roles.volume)),
-            (roles.amount, _raw(last.amount_fen if last else 0, 2, roles.amount)),
-            (roles.unit_price, _raw(self._price_milli, 3, roles.unit_price)),
-            (roles.current_volume, _raw(shown, 3, roles.current_volume)),
-            (roles.total_volume, _raw(total_ml, 3, roles.total_volume)),
+            (roles.volume, as_counted(last.volume_ml if last else 0, 3, roles.volume)),
+            (roles.amount, as_counted(last.amount_fen if last else 0, 2, roles.amount)),
+            (roles.unit_price, as_counted(self._price_milli, 3, roles.unit_price)),
+            (roles.current_volume, as_counted(shown, 3, roles.current_volume)),
+            (roles.total_volume, as_counted(total_ml, 3, roles.total_volume)),
         ]
         if roles.total_amount is not None:
-            numbers.append((roles.total_amount, _raw(total_fen, 2, roles.total_amount)))
+            numbers.append((roles.total_amount, as_counted(total_fen, 2, roles.total_amount)))
         for register, count in numbers:
             self._put(image, register, register.address, count)
-        return {found.on_wire(address): word for address, word in image.items()}
+        return image
 
     def _totals_shown(self, flowed_ml: int, now: Monotonic) -> tuple[int, int]:
         if self._running is None and now < self._totals_follow_at:
             return self._totals_before
         return self._total_ml + (flowed_ml if self._totals_live else 0), self._total_fen
 
-    def _ring_image(self, found: RingMap, now: Monotonic) -> dict[int, int]:
+    def _ring_image(self, found: RingMap, now: Monotonic) -> Image:
         roles = found.roles
-        image = dict.fromkeys(_addresses(found.header.address, found.header.count), 0)
-        image |= dict.fromkeys(_addresses(found.ring_address, found.records * found.record_count), 0)
+        image = zeros(found.header, *map(found.slot, range(found.records)))
         self._put(image, roles.newest, roles.newest.address, self._newest)
         self._put(image, roles.acknowledged, roles.acknowledged.address, self.acknowledged)
         if roles.current_volume is not None:
             flowed_ml = self._running.flowed_ml(now) if self._running else 0
-            count = _raw(flowed_ml, 3, roles.current_volume)
+            count = as_counted(flowed_ml, 3, roles.current_volume)
             self._put(image, roles.current_volume, roles.current_volume.address, count)
         for sale in self.truth[-found.records :]:
             self._put_record(image, found, sale)
-        return {found.on_wire(address): word for address, word in image.items()}
+        return image
 
-    def _put_record(self, image: dict[int, int], found: RingMap, sale: Sale) -> None:
+    def _put_record(self, image: Image, found: RingMap, sale: Sale) -> None:
         assert sale.sequence_no is not None
         first, roles = found.slot(sale.sequence_no).address, found.record
         for register, count in (
             (roles.sequence, sale.sequence_no),
-            (roles.volume, _raw(sale.volume_ml, 3, roles.volume)),
-            (roles.amount, _raw(sale.amount_fen, 2, roles.amount)),
-            (roles.unit_price, _raw(sale.unit_price_milli, 3, roles.unit_price)),
-            (roles.total_volume, _raw(sale.total_after_ml, 3, roles.total_volume)),
+            (roles.volume, as_counted(sale.volume_ml, 3, roles.volume)),
+            (roles.amount, as_counted(sale.amount_fen, 2, roles.amount)),
+            (roles.unit_price, as_counted(sale.unit_price_milli, 3, roles.unit_price)),
+            (roles.total_volume, as_counted(sale.total_after_ml, 3, roles.total_volume)),
+            (roles.status, self._statuses.get(sale.sequence_no, 0)),
             (roles.sequence_again, sale.sequence_no),
         ):
             self._put(image, register, first + register.address, count)
 
-    def _put(self, image: dict[int, int], register: Register, address: int, count: int) -> None:
-        digits = 4 * register.type.words
-        text = f"{count % register.modulus:0{digits}{'d' if register.type.is_decimal else 'x'}}"
-        words = [int(text[at : at + 4], 16) for at in range(0, digits, 4)]
-        if self._map.word_order is WordOrder.LOW_FIRST:
-            words.reverse()
-        image.update(zip(range(address, address + len(words)), words, strict=True))
+    def _put(self, image: Image, register: Register, address: int, count: int) -> None:
+        put(image, register, address, count, self._map.word_order)
 
     # The wire.
-
-    def _next_request(self) -> tuple[int, int, bytes] | None:
-        """Unit, transaction and PDU of the next whole request; what is no request is skipped."""
-        while len(self._heard) >= 8:
-            size = self._size_rtu() if self._is_rtu else self._size_tcp()
-            if size > len(self._heard):
-                return None
-            frame = bytes(self._heard[:size])
-            if size and self._is_sound(frame):
-                del self._heard[:size]
-                if self._is_rtu:
-                    return frame[0], 0, frame[1:-2]
-                return frame[6], int.from_bytes(frame[:2], "big"), frame[7:]
-            del self._heard[0]
-        return None
-
-    def _size_rtu(self) -> int:
-        if self._heard[1] == _WRITE_MANY:
-            return 9 + self._heard[6] if self._heard[6] <= _LONGEST - 9 else 0
-        return 8
-
-    def _size_tcp(self) -> int:
-        length = int.from_bytes(self._heard[4:6], "big")
-        return 6 + length if self._heard[2:4] == b"\0\0" and 2 <= length <= _LONGEST - 6 else 0
-
-    def _is_sound(self, frame: bytes) -> bool:
-        return not self._is_rtu or crc16_modbus(frame[:-2]) == int.from_bytes(frame[-2:], "little")
 
     def _answer(self, transaction: int, pdu: bytes, now: Monotonic) -> None:
         if self._mute > 0:
@@ -297,27 +305,21 @@ class ModbusSimulator:
         if self._late > 0:
             self._late -= 1
             due += self._late_by_ms
-        self._answers.append((Monotonic(due), self._framed(transaction, answer)))
-
-    def _framed(self, transaction: int, pdu: bytes) -> bytes:
-        if not self._is_rtu:
-            return struct.pack(">HHHB", transaction, 0, len(pdu) + 1, self._unit) + pdu
-        frame = bytes((self._unit,)) + pdu
-        return frame + crc16_modbus(frame).to_bytes(2, "little")
+        self._answers.append((Monotonic(due), self._wire.framed(self._unit, transaction, answer)))
 
     def _served(self, pdu: bytes, now: Monotonic) -> bytes:
         function = pdu[0]
         if function == self._map.function and function in _READS and len(pdu) == 5:
             first, count = struct.unpack(">HH", pdu[1:])
             image = self._image(now)
-            if not all(address in image for address in _addresses(first, count)):
+            if not all(address in image for address in addresses(first, count)):
                 return bytes((function | 0x80, _ILLEGAL_ADDRESS))
-            words = [image[address] for address in _addresses(first, count)]
+            words = [image[address] for address in addresses(first, count)]
             return struct.pack(f">BB{count}H", function, 2 * count, *words)
         if function == _WRITE_ONE and len(pdu) == 5:
             address, word = struct.unpack(">HH", pdu[1:])
             return self._written(pdu, address, (word,))
-        if function == _WRITE_MANY and len(pdu) >= 6 and len(pdu) == 6 + pdu[5]:
+        if function == WRITE_MANY and len(pdu) >= 6 and len(pdu) == 6 + pdu[5]:
             address, count = struct.unpack(">HH", pdu[1:5])
             return self._written(pdu, address, struct.unpack(f">{pdu[5] // 2}H", pdu[6:]))
         return bytes((function | 0x80, _ILLEGAL_FUNCTION))
@@ -332,14 +334,3 @@ class ModbusSimulator:
         self.acknowledged = int("".join(f"{word:04x}" for word in ordered), 16)
         self.writes.append((address, words))
         return pdu[:5]
-
-
-def _addresses(first: int, count: int) -> Iterable[int]:
-    return range(first, first + count)
-
-
-def _raw(value: int, unit_decimals: int, register: Register) -> int:
-    """A value in our units as the device counts it; what it cannot count is cut off."""
-    if register.decimals >= unit_decimals:
-        return int(value * 10 ** (register.decimals - unit_decimals))
-    return int(value // 10 ** (unit_decimals - register.decimals))

@@ -1,4 +1,4 @@
-"""Unit: is every driver found, lazily, under its own name, and is the table of the README fresh?"""
+"""Unit: is every driver found, lazily and under its own name?"""
 
 import subprocess
 import sys
@@ -17,8 +17,8 @@ def test_every_driver_is_found_under_its_name() -> None:
 
 
 def test_an_unknown_driver_is_told_what_exists() -> None:
-    with pytest.raises(catalogue.UnknownDriver, match="known: companytec, modbus, pos_link"):
-        catalogue.find("gilbarco")
+    with pytest.raises(catalogue.UnknownDriver, match="no driver 'pigeon'; known: .*companytec, .*pos_link"):
+        catalogue.find("pigeon")
 
 
 def test_looking_at_the_catalogue_imports_no_driver() -> None:
@@ -30,9 +30,3 @@ def test_looking_at_the_catalogue_imports_no_driver() -> None:
     heard = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert heard.stdout.strip() == "[]"
 
-
-def test_the_table_in_the_readme_is_fresh() -> None:
-    readme = Path(catalogue.__file__).with_name("README.md").read_text(encoding="utf-8")
-    assert catalogue.table(catalogue.all()) in readme, (
-        "write catalogue.table(catalogue.all()) into drivers/README.md"
-    )

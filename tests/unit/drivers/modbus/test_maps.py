@@ -1,22 +1,115 @@
 """unit: are the shipped maps what their sources say, and is a wrong map refused with a clear line?"""
 
+import tomllib
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from drivers.modbus.map_files import load_map, shipped_maps
-from drivers.modbus.maps import Block, LastSaleMap, MapRefused, RingMap, parse_map
+from drivers.modbus.map_parts import Block
+from drivers.modbus.maps import (
+    CounterMap,
+    GaugeMap,
+    LastSaleMap,
+    LastSaleRegisters,
+    MapRefused,
+    RingMap,
+    parse_map,
+)
 from drivers.modbus.options import ModbusOptions
-from tests.unit.drivers.modbus.modbus_table import options
+from drivers.modbus.registers import WordOrder
+from tests.unit.drivers.modbus.modbus_table import Table, as_sale, options
 
 MAPS = Path(__file__).parents[4] / "drivers" / "modbus" / "maps"
 
 
-def test_both_maps_are_shipped_and_load() -> None:
-    assert shipped_maps() == ("compac-c5000", "ring-buffer")
-    assert isinstance(load_map("compac-c5000"), LastSaleMap)
-    assert isinstance(load_map("ring-buffer"), RingMap)
+KINDS = {
+    "blank": LastSaleMap,
+    "cas-2700": GaugeMap,
+    "compac-c5000": LastSaleMap,
+    "pneumercator-tms": GaugeMap,
+    "pulse-counter": CounterMap,
+    "ring-buffer": RingMap,
+}
+
+
+def test_all_maps_are_shipped_and_load() -> None:
+    assert {name: type(load_map(name)) for name in shipped_maps()} == KINDS
+
+
+def test_the_blank_explains_every_key_that_it_has_and_works_as_it_stands(tmp_path: Path) -> None:
+    """A comment stands right above every line, or above the lines that it explains together."""
+    text = (MAPS / "blank.toml").read_text("utf-8")
+    unexplained, block = [], []
+    for line in [*text.splitlines(), ""]:
+        block = [*block, line] if line else []
+        if line and not line.startswith("#") and not any(each.startswith("#") for each in block):
+            unexplained.append(line)
+    assert unexplained == []
+    keys = set(tomllib.loads(text)) - {"register"}
+    assert keys | {"roles"} == set(LastSaleMap.model_fields)
+    assert set(tomllib.loads(text)["register"]) == set(LastSaleRegisters.model_fields)
+    copy = tmp_path / "site.toml"
+    copy.write_text(text, "utf-8")
+    stage = Table(options(str(copy)))
+    stage.run(2_000)
+    stage.device.sell(30_120, 23_405, 7_770, stage.now, 2_000)
+    stage.run(5_000)
+    assert [as_sale(fuelling) for fuelling in stage.fuellings()] == stage.device.truth
+    assert stage.fuellings()[0].totalizer_modulus_ml == 1_000_000_000
+
+
+def test_floats_may_be_litres_and_money_but_no_total() -> None:
+    text = (MAPS / "blank.toml").read_text("utf-8")
+    floats = text.replace('11, type = "u32"', '11, type = "f32"').replace(
+        '13, type = "u32"', '13, type = "f32"'
+    )
+    with pytest.raises(MapRefused, match=r"total_volume: a total is u16, u32, bcd8 or bcd12"):
+        parse_map("site.toml", text.replace('23, type = "u32"', '23, type = "f32"'))
+    found = parse_map("site.toml", floats)
+    assert isinstance(found, LastSaleMap)
+    assert found.roles.volume.type == "f32"
+
+
+def test_litres_and_money_as_floats_are_sold(tmp_path: Path) -> None:
+    text = (MAPS / "blank.toml").read_text("utf-8")
+    site = tmp_path / "floats.toml"
+    for at in (11, 13, 21):
+        assert f'{at}, type = "u32"' in text
+        text = text.replace(f'{at}, type = "u32"', f'{at}, type = "f32"')
+    site.write_text(text, "utf-8")
+    for order in WordOrder:
+        stage = Table(options(str(site), word_order=order.value))
+        stage.run(2_000)
+        stage.device.sell(30_120, 23_405, 7_770, stage.now, 2_000)
+        stage.run(5_000)
+        assert [as_sale(fuelling) for fuelling in stage.fuellings()] == stage.device.truth
+        assert stage.fuellings()[0].raw.volume == "41F0F5C3"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_map_says_its_source_and_how_far_it_is_to_be_trusted(name: str) -> None:
+    found = load_map(name)
+    assert found.source
+    assert any(label in found.trust for label in ("[cap]", "[pub]", "[cmp]", "[one]", "[?]"))
+
+
+def test_the_counter_and_the_gauges_have_the_addresses_of_their_sources() -> None:
+    """devices.md 10: 10 and 11; (N - 1) x 16 + 40002 with these offsets; 40001 to 40009, then alarms."""
+    counter, tanks, gateway = map(load_map, ("pulse-counter", "pneumercator-tms", "cas-2700"))
+    assert isinstance(counter, CounterMap)
+    assert (counter.roles.pulses.address, counter.roles.pulses.type) == (10, "u32")
+    assert isinstance(tanks, GaugeMap)
+    assert [tanks.on_wire(tanks.first_of(tank)) for tank in (1, 2, 12)] == [1, 17, 177]
+    tank = {name: role.address for name, role in tanks.roles if role is not None}
+    assert [tank[name] for name in ("height", "volume", "tc_volume")] == [2, 4, 6]
+    assert [tank[name] for name in ("temperature", "water", "ullage")] == [10, 12, 14]
+    assert isinstance(gateway, GaugeMap)
+    printed = {name: gateway.first_of(1) + role.address for name, role in gateway.roles if role is not None}
+    names = ("product", "volume", "tc_volume", "ullage", "height", "water", "temperature")
+    assert [printed[name] for name in names] == [40_001, *range(40_003, 40_009)]
+    assert gateway.alarms == Block(address=9, count=32)
 
 
 def test_the_c5000_map_has_the_addresses_of_the_manual() -> None:
@@ -87,7 +180,7 @@ def test_a_site_uses_its_own_file(tmp_path: Path) -> None:
 
 
 def test_options_refuse_a_map_that_does_not_exist() -> None:
-    with pytest.raises(ValidationError, match=r"no map named 'compac'.*compac-c5000, ring-buffer"):
+    with pytest.raises(ValidationError, match=r"no map named 'compac'.*compac-c5000, pneumercator-tms"):
         options("compac")
     with pytest.raises(ValidationError, match="cannot be read"):
         options("/nowhere/site.toml")

@@ -1,10 +1,23 @@
 """unit: do registers become the numbers that their type, word order and decimals say?"""
 
+import math
+import struct
+from fractions import Fraction
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.modbus.registers import NumberType, Reading, WordOrder, read_number, scaled, step, words_of
+from drivers.modbus.registers import (
+    NumberType,
+    Reading,
+    WordOrder,
+    natural,
+    read_number,
+    scaled,
+    step,
+    words_of,
+)
 
 HIGH, LOW = WordOrder.HIGH_FIRST, WordOrder.LOW_FIRST
 
@@ -24,6 +37,50 @@ HIGH, LOW = WordOrder.HIGH_FIRST, WordOrder.LOW_FIRST
 )
 def test_reads_a_number(words: tuple[int, ...], kind: NumberType, order: WordOrder, digits: str) -> None:
     assert read_number(words, kind, order) == Reading(digits, int(digits))
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "count"),
+    [
+        ((0xFF9C,), NumberType.S16, -100),
+        ((0x7FFF,), NumberType.S16, 32_767),
+        ((0xFFFF, 0xFFFE), NumberType.S32, -2),
+        ((0x8000, 0x0000), NumberType.S32, -(2**31)),
+    ],
+)
+def test_twos_complement(words: tuple[int, ...], kind: NumberType, count: int) -> None:
+    assert read_number(words, kind, HIGH) == Reading(str(count), count)
+    assert natural(read_number(words, kind, HIGH)).count == (count if count >= 0 else None)
+
+
+@pytest.mark.parametrize(
+    ("words", "decimals", "count"),
+    [
+        ((0x3F80, 0x0000), 0, 1),
+        ((0x461C, 0x4000), 2, 1_000_000),
+        ((0x4446, 0xB667), 2, 79_485),  # devices.md 11: 794.85, one unit in the last place up
+        ((0x4146, 0x8A6C), 2, 1_241),
+        ((0xC146, 0x8A6C), 2, -1_241),
+        ((0x3F00, 0x0000), 0, 1),
+        ((0x8000, 0x0000), 3, 0),
+        ((0x0000, 0x0001), 3, 0),
+        ((0x7F80, 0x0000), 0, None),
+        ((0xFFC0, 0x0000), 0, None),
+    ],
+)
+def test_a_float_becomes_a_whole_count(words: tuple[int, ...], decimals: int, count: int | None) -> None:
+    reading = read_number(words, NumberType.F32, HIGH, decimals)
+    assert reading == Reading(f"{words[0]:04X}{words[1]:04X}", count)
+    assert read_number(words[::-1], NumberType.F32, LOW, decimals) == reading
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False), st.integers(0, 3))
+def test_a_float_is_rounded_half_up(value: float, decimals: int) -> None:
+    bits = struct.unpack(">I", struct.pack(">f", value))[0]
+    exact = Fraction(value) * 10**decimals
+    words = (bits >> 16, bits & 0xFFFF)
+    assert read_number(words, NumberType.F32, HIGH, decimals).count == math.floor(exact + Fraction(1, 2))
 
 
 def test_hexadecimal_digits_are_no_decimal_number() -> None:

@@ -40,7 +40,7 @@ def test_silence_and_return(name: str) -> None:
     stage.is_cut = False
     stage.run(2_500)
     assert presence(stage) == ["DeviceBack", "DeviceSilent", "DeviceBack"]
-    assert stage.session.counters()["WENT_SILENT"] == 1
+    assert stage.session.counters()["SILENT"] == 1
     assert stage.now > cut_at
 
 
