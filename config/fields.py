@@ -116,11 +116,11 @@ def _broker(url: str) -> str:
 
 
 def _port(port: str) -> str:
-    parts = urlsplit(port)
-    if parts.scheme == "socket" and _host_and_port(parts) and not parts.path:
+    parts = urlsplit(port.partition("@")[0] if port.startswith("udp:") else port)
+    if parts.scheme in ("socket", "udp") and _host_and_port(parts) and not parts.path:
         return port
     if parts.scheme or not port.startswith("/"):
-        remedy = 'use "/dev/serial/by-id/…" or "socket://host:port"'
+        remedy = 'use "/dev/serial/by-id/…", "socket://host:port" or "udp://group:port"'
         raise refused("is neither a device file nor an address", remedy)
     return port
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from drivers.events import Answer, DeviceBack, DeviceSilent, DriverEvent, Monotonic, Notice
-from drivers.ports import Port, PortGone, PortRefused, wait_writable
+from drivers.ports import AttendedPort, Port, PortGone, PortRefused, wait_writable
 from drivers.session import Session
+from drivers.tripwire import sift
 
 WAIT_LIMIT_MS = 1_000
 BACKOFF_FIRST_MS, BACKOFF_LIMIT_MS = 100, 5_000
@@ -29,7 +30,8 @@ class LineStatus:
     """One moment of a line, at most `STATUS_EVERY_MS` old while the line lives.
 
     Times are of the line's clock; None means never. `trouble` is the last reason why the port was
-    refused or went away, "" while it is open. `counters` are the session's and the line's own.
+    refused or went away, "" while it is open. `counters` are the session's and the line's own: of these
+    `ANSWERED` counts questions that a valid frame followed, `ANSWER_MS` the milliseconds until then.
     """
 
     name: str
@@ -45,7 +47,8 @@ class Line:
     """One line: made in one thread, run in its own, asked for its `status()` from any.
 
     `open_port` raises `PortRefused`. `report` hands an event to the till, waits, and returns the till's
-    answer, which goes to `session.confirm`. `clock` gives milliseconds that never step.
+    answer, which goes to `session.confirm`. `clock` gives milliseconds that never step. No card number is
+    reported: `drivers/tripwire.py` says what `card_key` is for.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Line:
         report: Callable[[DriverEvent, Monotonic], Answer],
         clock: Callable[[], Monotonic],
         rng: random.Random,
+        card_key: bytes = b"",
     ) -> None:
         self.name = name
         self._open_port = open_port
@@ -63,6 +67,7 @@ class Line:
         self._report = report
         self._clock = clock
         self._rng = rng
+        self._card_key = card_key
         self._inbox: deque[Notice] = deque()
         self._inbox_lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe()
@@ -73,6 +78,7 @@ class Line:
         self._ticked: Monotonic | None = None
         self._heard_count = 0
         self._heard_at: Monotonic | None = None
+        self._asked_at: Monotonic | None = None
         self._silent: set[str] = set()
         self._status = LineStatus(name, False, None, None, (), "", MappingProxyType({}))
         self._published_at: Monotonic | None = None
@@ -92,6 +98,7 @@ class Line:
             except PortGone as gone:
                 self._own["PORT_GONE"] += 1
                 self._session.disconnected(self._clock())
+                self._asked_at = None
                 self._rest(stop, str(gone))
             finally:
                 port.close()
@@ -129,8 +136,11 @@ class Line:
         os.close(self._wake_write)
 
     def _converse(self, port: Port, stop: threading.Event) -> None:
+        attend = port.attend if isinstance(port, AttendedPort) else None
         while not stop.is_set():
             now = self._clock()
+            if attend is not None:
+                attend(now)
             self._turn(now)
             self._send(port)
             self._publish(now, port_open=True, trouble="")
@@ -146,8 +156,15 @@ class Line:
             self._session.handle_timer(now)
         while (event := self._session.next_event()) is not None:
             self._remember_silence(event)
-            answer = self._report(event, self._clock())
+            answer = self._hand_over(event)
             self._session.confirm(event, answer, self._clock())
+
+    def _hand_over(self, event: DriverEvent) -> Answer:
+        """To the till and back, without card numbers. The session confirms the event as it made it."""
+        sifted = sift(event, self._card_key)
+        if sifted.dropped_count:
+            self._own["CARD_NUMBER_DROPPED"] += sifted.dropped_count
+        return sifted.refusal or self._report(sifted.event, self._clock())
 
     def _hear(self, data: bytes) -> None:
         if not data:
@@ -158,6 +175,14 @@ class Line:
         if heard_count != self._heard_count:
             self._heard_count, self._heard_at = heard_count, now
             self._backoff_ms = BACKOFF_FIRST_MS
+            self._count_answer(now)
+
+    def _count_answer(self, now: Monotonic) -> None:
+        """The time from the last byte of a question, for `drivers/quality.py`. What nobody asked has none."""
+        if self._asked_at is not None:
+            self._own["ANSWERED"] += 1
+            self._own["ANSWER_MS"] += now - self._asked_at
+            self._asked_at = None
 
     def _send(self, port: Port) -> None:
         while data := self._session.bytes_to_send(self._clock()):
@@ -165,6 +190,7 @@ class Line:
                 data = data[port.write(data) :]
                 if data and not wait_writable(port, WAIT_LIMIT_MS / 1_000):
                     raise PortGone("write: the port takes no bytes (flow control or dead converter)")
+            self._asked_at = self._clock() if self._session.awaiting() else None
 
     def _wait_ms(self) -> int:
         timer = self._session.next_timer()

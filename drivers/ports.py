@@ -1,4 +1,4 @@
-"""The door of pyserial: opens a serial device or a TCP connection and gives its bytes.
+"""The door of pyserial: opens a serial device, a TCP connection or a UDP group and gives its bytes.
 
 A `Port` is read with `select` and `os.read` on its descriptor, because pyserial's own reads wait out
 their timeout and hide an unplugged converter (libraries.md, pyserial). An unplugged USB converter reads
@@ -7,17 +7,22 @@ at once, so that no loop spins on it.
 """
 
 import errno
+import ipaddress
 import os
 import select
 import socket
 import termios
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
+
+from drivers.events import Monotonic
 
 CONNECT_LIMIT_S = 1.0
 PEER_LIMIT_MS = 10_000
 """A TCP peer that acknowledges nothing for this long is gone, even if nobody said so."""
 READ_BYTES = 4_096
+DATAGRAM_BYTES = 65_535
+THROUGH = " -> "
 
 Parity = Literal["none", "even", "odd"]
 
@@ -27,7 +32,10 @@ class PortSpec:
     """Where a line is and how it speaks.
 
     `device` is a path (use `/dev/serial/by-id/...`: `ttyUSB0` moves) or `socket://host:port`, which is
-    plain TCP (serial-over-TCP gateways, Modbus TCP, concentrators). `pty` says that the path is a
+    plain TCP (serial-over-TCP gateways, Modbus TCP, concentrators), or `udp://group:port`, heard only, with
+    `@address` behind it for the interface of that address (without: the one of the default route), or
+    `/dev/pos -> /dev/printer`: between two, see `drivers/passthrough.py`, or `ifsf://...`: heartbeats and a
+    connection each way, see `drivers/ifsf_road.py`. `pty` says that the path is a
     pseudo-terminal: the kernel refuses even parity there (EINVAL, measured), so parity is not set.
     `dtr` and `rts` are set before opening, because a pulse on them resets some devices.
     `listen_only`: writing is our own mistake (an AssertionError), because somebody else is master there.
@@ -76,6 +84,14 @@ class Port(Protocol):
         """Give the port back; harmless if done twice."""
 
 
+@runtime_checkable
+class AttendedPort(Port, Protocol):
+    """A port that does something by the clock; it has none of its own."""
+
+    def attend(self, now: Monotonic) -> None:
+        """Do what is due; the line calls it at every turn, at least once a second. Raises `PortGone`."""
+
+
 def open_port(spec: PortSpec) -> Port:
     """Open the port of `spec`, exclusively. Raises `PortRefused`; waits at most `CONNECT_LIMIT_S` for each
     of its devices."""
@@ -92,8 +108,14 @@ def open_port(spec: PortSpec) -> Port:
 
 
 def _open_one(spec: PortSpec) -> Port:
+    if THROUGH in spec.device:
+        return _open_between(spec)
+    if spec.device.startswith("udp://"):
+        return _open_datagrams(spec.device)
     if spec.device.startswith("socket://"):
         return _open_socket(spec.device)
+    if spec.device.startswith("ifsf://"):
+        return _open_road(spec)
     return _open_serial(spec)
 
 
@@ -146,6 +168,26 @@ class ListenPort:
 
     def write(self, data: bytes) -> int:
         raise AssertionError(f"{len(data)} bytes were to be said where we may only listen")
+
+
+class DatagramPort:
+    """What is sent to a group, heard only. Each datagram is a line: its end is told as LF if it has none."""
+
+    def __init__(self, receiver: socket.socket) -> None:
+        self._receiver = receiver
+        self.fileno, self.close = receiver.fileno, receiver.close
+
+    def read(self) -> bytes:
+        try:
+            data = self._receiver.recv(DATAGRAM_BYTES)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise PortGone(f"read: {error.strerror}") from error
+        return data if data.endswith(b"\n") else data + b"\n"
+
+    def write(self, data: bytes) -> int:
+        raise AssertionError(f"{len(data)} bytes were to be said to a group that we only hear")
 
 
 class TapPort:
@@ -252,11 +294,60 @@ def _open_socket(device: str) -> Port:
     except OSError as error:
         remedy = "check the address, the network and that the device listens"
         raise PortRefused("PORT_UNREACHABLE", device, str(error), remedy) from error
+    settle(link)
+    return DescriptorPort(link)
+
+
+def settle(link: socket.socket) -> None:
+    """A TCP connection as a line needs it: it never waits, sends at once, and notices a dead peer."""
     link.setblocking(False)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_LIMIT_MS)
-    return DescriptorPort(link)
+
+
+def _open_datagrams(device: str) -> Port:
+    place, _, interface = device.removeprefix("udp://").partition("@")
+    host, _, port_number = place.rpartition(":")
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        group = ipaddress.IPv4Address(host)
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        receiver.bind((host, int(port_number)))
+        if group.is_multicast:
+            membership = group.packed + ipaddress.IPv4Address(interface or "0.0.0.0").packed
+            receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+    except (ValueError, OverflowError) as error:
+        receiver.close()
+        remedy = "write udp://230.0.0.1:14001, with @ and an address of ours behind it if there are several"
+        raise PortRefused("PORT_SETTINGS", device, str(error), remedy) from error
+    except OSError as error:
+        receiver.close()
+        remedy = "check that the network is up and that the address behind @ is one of ours"
+        raise PortRefused("PORT_UNREACHABLE", device, str(error), remedy) from error
+    receiver.setblocking(False)
+    return DatagramPort(receiver)
+
+
+def _open_between(spec: PortSpec) -> Port:
+    from drivers.passthrough import PassThroughPort
+
+    pos, printer = spec.device.split(THROUGH, 1)
+    if not (pos.startswith("/") and printer.startswith("/")):
+        remedy = "name two device files, or put the agent beside the printer"
+        raise PortRefused("PORT_SETTINGS", spec.device, "not /dev/pos -> /dev/printer", remedy)
+    return PassThroughPort(
+        _open_one(replace(spec, device=pos)), lambda: _open_one(replace(spec, device=printer))
+    )
+
+
+def _open_road(spec: PortSpec) -> Port:
+    from drivers.ifsf_road import open_road
+
+    if spec.listen_only or spec.tap or spec.echo:
+        remedy = "give it to a driver that may speak, without tap and echo"
+        raise PortRefused("PORT_SETTINGS", spec.device, "a heartbeat speaks, and nothing wraps it", remedy)
+    return open_road(spec.device)
 
 
 def wait_writable(port: Port, limit_s: float) -> bool:

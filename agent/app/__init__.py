@@ -15,6 +15,7 @@ from agent.app.audit import Audit
 from agent.app.chores import Chores
 from agent.app.desk import Desk
 from agent.app.disk import Disk, free_mib
+from agent.app.line_watch import LineWatch
 from agent.app.loading import load
 from agent.app.parts import (
     DATABASE,
@@ -39,7 +40,7 @@ from agent.store.database import Store
 from agent.supervisor import Supervisor, Worker
 from agent.till import Till, TillUnavailable
 from drivers.events import Notice
-from drivers.line import Line
+from drivers.line import Line, LineStatus
 from drivers.ports import open_port
 from sync.connection import CourierStatus, FiguresNow
 from sync.outbox import Backlog
@@ -92,9 +93,11 @@ class Agent:
                 self._tally.counting(partial(self._desk.report, line.name)),
                 self._clock.monotonic_ms,
                 self._rng,
+                card_key=parts.card_key,
             )
             for line in parts.settings.line
         }
+        self._line_watch = LineWatch(self._till, self._line_statuses, self._clock.monotonic_ms)
         self._control = Control(
             parts.settings.station.control_socket,
             {
@@ -145,6 +148,7 @@ class Agent:
 
         def in_turn() -> None:
             chores.when_due()
+            self._line_watch.when_due()
             self._road.when_due()
 
         supervisor = Supervisor(
@@ -164,7 +168,7 @@ class Agent:
     def status(self) -> dict[str, object]:
         """What `forecourt status` shows; `ok` says whether the station is healthy."""
         now, wall_ms = self._clock.monotonic_ms(), self._clock.wall_ms()
-        lines = standing.lines_standing([line.status() for line in self._lines.values()], now)
+        lines = standing.lines_standing(self._line_statuses(), self._line_watch.newest, now)
         mode = standing.mode(bool(lines["ok"]), self._road.status())
         return {
             **lines,
@@ -193,7 +197,7 @@ class Agent:
         """What is published now and then; nothing while the disk is short."""
         if not self._disk.sends_figures:
             return None
-        lines = [line.status() for line in self._lines.values()]
+        lines, qualities = self._line_statuses(), self._line_watch.newest
         gauges, counters = metrics.bounded(
             {
                 **metrics.road_gauges(road, backlog, self._clock.wall_ms()),
@@ -201,6 +205,7 @@ class Agent:
                 "disk.level": self._disk.level,
                 **metrics.process_gauges(),
                 **metrics.line_gauges(lines),
+                **metrics.quality_gauges(qualities),
             },
             {
                 **self._tally.counts(),
@@ -211,8 +216,11 @@ class Agent:
                 **metrics.line_counters(lines),
             },
         )
-        are_well = bool(standing.lines_standing(lines, self._clock.monotonic_ms())["ok"])
+        are_well = bool(standing.lines_standing(lines, qualities, self._clock.monotonic_ms())["ok"])
         return FiguresNow(standing.mode(are_well, road), counters, gauges)
+
+    def _line_statuses(self) -> list[LineStatus]:
+        return [line.status() for line in self._lines.values()]
 
     def _committed(self, store: Store) -> None:
         self._safe.keep(store)

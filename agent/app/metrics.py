@@ -2,7 +2,8 @@
 
 Names are dotted words, the unit last. `step.NAME.ok`, `.waiting` and `.failed` count what devices and tills
 reported; `latency.report_ms.le_50` and the like, how long each waited for its answer; `breaker.hq` and
-`breaker.line.NAME` are 0 closed, 1 half open, 2 open. Nothing in here is about a person.
+`breaker.line.NAME` are 0 closed, 1 half open, 2 open; `line.NAME.worse` is 1 while a line has more errors or
+slower answers than was usual (drivers/quality.py). Nothing in here is about a person.
 """
 
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from drivers.events import Answer, DriverEvent, Monotonic, Outcome
 from drivers.line import LineStatus
+from drivers.quality import Quality
 from sync.connection import Breaker, CourierStatus
 from sync.outbox import Backlog
 from sync.wire import MAX_FIGURES
@@ -104,6 +106,16 @@ def line_gauges(lines: Iterable[LineStatus]) -> Figures:
         breaker = Breaker.HALF_OPEN if line.silent_addresses else Breaker.CLOSED
         gauges[f"breaker.line.{line.name}"] = _BREAKERS[breaker if line.port_open else Breaker.OPEN]
         gauges[f"line.{line.name}.silent_devices"] = len(line.silent_addresses)
+    return gauges
+
+
+def quality_gauges(qualities: Mapping[str, Quality]) -> Figures:
+    """Of each line's last hour; shares and times only where enough was heard to say."""
+    gauges: Figures = {}
+    for name, quality in qualities.items():
+        gauges[f"line.{name}.worse"] = int(quality.is_worse)
+        known = {"error_bp": quality.error_bp, "answer_ms": quality.answer_ms}
+        gauges |= {f"line.{name}.{word}": value for word, value in known.items() if value is not None}
     return gauges
 
 

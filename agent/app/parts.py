@@ -1,5 +1,6 @@
 """What the settings become: drivers, keys, addresses and the handlers' view of this station, all checked."""
 
+import hmac
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -46,6 +47,11 @@ class Parts:
     sessions: dict[str, Session]
     pos_lines: frozenset[str]
     listening_lines: frozenset[str]
+
+    @property
+    def card_key(self) -> bytes:
+        """Keys what stands for an id that holds a card number (drivers/tripwire.py): a key of its own."""
+        return hmac.digest(self.site.credential_key.secret, b"ids that hold card numbers", "sha256")
 
     def trusted(self) -> TrustedKeys:
         """The configured keys, each for everything."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from agent.store import reading
 from agent.store.condition import condition
 from agent.store.down import DownItems
 from drivers.line import LineStatus
+from drivers.quality import Quality
 from sync.connection import CourierStatus, Vitals
 from sync.envelope import encode_head
 
@@ -19,11 +20,11 @@ STALE_MS = 90_000
 """HQ is asked twice a minute: who has not answered for longer may have said something new."""
 
 
-def lines_standing(lines: list[LineStatus], now: int) -> dict[str, object]:
-    """`ok`: every port is open and nobody behind it is silent."""
+def lines_standing(lines: list[LineStatus], qualities: Mapping[str, Quality], now: int) -> dict[str, object]:
+    """`ok`: every port is open and nobody behind it is silent. A line that becomes worse still works."""
     return {
         "ok": all(line.port_open and not line.silent_addresses for line in lines),
-        "lines": [_line(line, now) for line in lines],
+        "lines": [{**_line(line, now), "quality": _quality(qualities.get(line.name))} for line in lines],
     }
 
 
@@ -89,3 +90,10 @@ def _line(line: LineStatus, now: int) -> dict[str, object]:
         "silent_addresses": list(line.silent_addresses),
         "counters": dict(line.counters),
     }
+
+
+def _quality(quality: Quality | None) -> dict[str, object] | None:
+    """None in the first minute."""
+    if quality is None:
+        return None
+    return {**asdict(quality), "is_worse": quality.is_worse, "told": quality.told()}

@@ -1,12 +1,10 @@
 """Cases at the station: as HQ tells of them, and what staff write on them (features S-060, S-085, S-133)."""
 
-import re
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from agent.clock import Instant
-from agent.handlers.credentials import is_payment_card
 from agent.handlers.site import Site
 from agent.handlers.verdict import DONE, Verdict
 from agent.messages import ids
@@ -15,10 +13,8 @@ from agent.messages.service import CaseNote
 from agent.store.cases import StoredCase, StoredNote
 from agent.store.database import Transaction
 from agent.store.outbox import SERVICE
+from drivers.tripwire import holds_card
 from sync.down import Down
-
-_DIGITS = re.compile(r"\d(?:[\s\-_.·/]?\d)*")
-_SHORTEST_CARD, _LONGEST_CARD = 13, 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +59,7 @@ def note_case(case_id: str, author: str, note: str, tx: Transaction, at: Instant
         return Noted("CASE_UNKNOWN", f"headquarters has told of no case {case_id}; `forecourt case list`")
     if not note.strip():
         return Noted("NOTE_EMPTY", "write what happened, in a sentence")
-    if holds_payment_card(note):
+    if holds_card(note):
         return Noted("NOTE_HOLDS_CARD", "leave the card's number out: nobody may keep it")
     note_no = tx.cases.next_note_no(case_id)
     try:
@@ -86,14 +82,3 @@ def note_case(case_id: str, author: str, note: str, tx: Transaction, at: Instant
     seq = tx.outbox.put(SERVICE, "case.note", item.encoded(), at.wall_ms)
     tx.cases.add_note(StoredNote(case_id, note_no, author, note, at.wall_ms, seq))
     return Noted(note_no=note_no)
-
-
-def holds_payment_card(text: str) -> bool:
-    """Whether any 13 to 19 digits in a row, blanks and hyphens between them or not, pass the Luhn check."""
-    for run in _DIGITS.findall(text):
-        digits = re.sub(r"\D", "", run)
-        for length in range(_SHORTEST_CARD, _LONGEST_CARD + 1):
-            starts = range(len(digits) - length + 1)
-            if any(is_payment_card(digits[start : start + length]) for start in starts):
-                return True
-    return False

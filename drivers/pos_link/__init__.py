@@ -6,7 +6,7 @@ from drivers.conformance import Cases
 from drivers.driver import Driver, Grade
 from drivers.pos_link.options import PosLinkOptions
 from drivers.session import Session, Simulator
-from drivers.views import noise
+from drivers.views import View
 
 
 def _open_session(address: str, options: Any) -> Session:
@@ -19,6 +19,18 @@ def _open_simulator(address: str, options: Any) -> Simulator:
     from drivers.pos_link.simulator import PosSimulator
 
     return PosSimulator(options)
+
+
+def _explain(data: bytes, options: Any) -> tuple[View, ...]:
+    from drivers.pos_link.view import explain
+
+    return explain(data, options)
+
+
+def _redact(data: bytes, options: Any) -> bytes:
+    from drivers.pos_link.view import redact
+
+    return redact(data, options)
 
 
 def conformance_cases() -> Cases:
@@ -42,5 +54,6 @@ DRIVER = Driver(
     silence_ms=30_000,
     open_session=_open_session,
     open_simulator=_open_simulator,
-    explain=lambda data, options: (noise(data),),
+    explain=_explain,
+    redact=_redact,
 )

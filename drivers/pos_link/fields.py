@@ -16,7 +16,10 @@ VERSIONS = (1, PROFILE_VERSION)
 
 LAST_NUMBER = 999_999
 """Message numbers run 1 to 999999 and start again at 1; 0 stands for "number not readable"."""
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+"""Control characters, and those that turn the direction of what is printed after them or end its line."""
 _NUMBER = re.compile("[0-9]{1,6}")
 _FRAME_BYTES = 3  # STX, ETX and LRC stand around the data
 _COLUMN_BYTES = 3
@@ -35,6 +38,7 @@ REMEDIES = {
     "MESSAGE_TOO_LONG": "shorten the message to 2048 bytes of data",
     "WRONG_REGISTER": "set the same register id at the POS and in station.toml",
     "WRONG_VERSION": "use profile version 1 or 2",
+    "NUMBER_REUSED": "number every message anew; to begin at 1 again say HELLO with a new start first",
     "BUSY": "wait for the answer to the message before, then send this one again",
     "NOT_DURABLE": "not stored yet, send the same message again",
 }

@@ -45,6 +45,14 @@ class _Asked:
     digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The final answer to a message."""
+
+    asked: _Asked
+    framed: bytes
+
+
 class PosLinkSession:
     """The conversation with one POS; `address` names it in DeviceSilent and DeviceBack."""
 
@@ -60,7 +68,7 @@ class PosLinkSession:
         self._pending: _Asked | None = None
         self._pending_is_wanted = False
         self._request: PosRequest | None = None
-        self._told: OrderedDict[_Asked, bytes] = OrderedDict()
+        self._told: OrderedDict[int, _Told] = OrderedDict()
         self._answers: deque[bytes] = deque()
         self._notices: deque[bytes] = deque()
         self._sending: deque[bytes] | None = None
@@ -164,9 +172,12 @@ class PosLinkSession:
             self._link.withdraw()
 
     def _ask(self, asked: _Asked, request: PosRequest) -> None:
-        if framed := self._told.get(asked):
+        told = self._told.get(asked.number)
+        if told is not None and told.asked == asked:
             self._counters["REPEATED"] += 1
-            self._queue_answer(framed)
+            self._queue_answer(told.framed)
+        elif told is not None:
+            self._turn_down(Refusal("NUMBER_REUSED", "number", asked.number))
         elif self._pending is None:
             self._counters["REQUESTS"] += 1
             self._pending, self._request = asked, request
@@ -188,8 +199,8 @@ class PosLinkSession:
             refusal = Refusal("NOT_DURABLE", "", asked.number)
             return write_refusal(refusal, self._encoding, self._version, outcome=Outcome.UNAVAILABLE)
         framed = write_answer(asked.number, answer, self._encoding, self._version)
-        if answer.outcome is not Outcome.UNAVAILABLE:
-            self._told[asked] = framed
+        if answer.outcome is not Outcome.UNAVAILABLE and self._pending_is_wanted:
+            self._told[asked.number] = _Told(asked, framed)
             if len(self._told) > REMEMBERED_ANSWERS:
                 self._told.popitem(last=False)
         return framed

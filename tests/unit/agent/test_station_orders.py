@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from agent.clock import ClockQuality
-from agent.handlers.cases import holds_payment_card, note_case
+from agent.handlers.cases import note_case
 from agent.handlers.passing_days import pass_days
 from agent.points.rights import Grant, GrantState, rights_minor, usable
 from tests.unit.agent.earning import Station, fill, items, stations
@@ -222,9 +222,15 @@ class TestCases:
         assert world.run(lambda tx, at: note_case(case, "staff-4", text, tx, at)).reason == reason
         assert (world.count("case_note"), items(world, "case.note")) == (0, [])
 
-    def test_a_card_is_found_among_other_digits(self) -> None:
-        assert holds_payment_card("no 994111111111111111")
-        assert not holds_payment_card("the fuelling of 12:45 at point 3, 392.50 yuan")
+    def test_a_card_is_found_among_other_numbers(self, station: Station) -> None:
+        world = station()
+        order(world, "case.update", self.CASE)
+        for text in ("no 99 4111 1111 1111 1111", "the fuelling of 12:45 at point 3, 392.50 yuan"):
+            reason = "NOTE_HOLDS_CARD" if "4111" in text else ""
+            assert (
+                world.run(lambda tx, at, text=text: note_case("c-7", "staff-4", text, tx, at)).reason
+                == reason
+            )
 
 
 def test_redemptions_are_paused_and_taken_again(station: Station) -> None:

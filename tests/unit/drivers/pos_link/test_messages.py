@@ -42,7 +42,7 @@ from drivers.pos_link.requests import REQUESTS, Hello, Request, read_request, wr
 
 NOTES = (Path(drivers.pos_link.__file__).parent / "NOTES.md").read_text(encoding="utf-8")
 ENCODINGS = st.sampled_from(["gb18030", "utf-8"])
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 
 
 def fields_of(framed: bytes | Refusal) -> tuple[bytes, ...]:

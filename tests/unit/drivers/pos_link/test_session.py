@@ -134,14 +134,90 @@ def test_a_repeat_while_the_till_thinks_is_not_asked_twice() -> None:
     assert desk.hear() == [Told(2, DONE)]
 
 
-def test_the_same_number_with_other_content_is_another_message() -> None:
+def test_a_remembered_number_with_other_content_is_refused_and_its_own_repeat_is_not() -> None:
     desk = Desk()
     desk.say(2, REFUND)
     desk.confirm()
     desk.hear()
     other = SaleRefunded("1", "R2", "A1", 400)
     desk.say(2, other)
+    assert desk.session.next_event() is None
+    (told,) = desk.hear()
+    assert isinstance(told, Told)
+    assert (told.number, told.answer.outcome, told.answer.reason, told.field) == (
+        2,
+        Outcome.REFUSED,
+        "NUMBER_REUSED",
+        "number",
+    )
+    desk.say(2, REFUND)
+    assert desk.hear() == [Told(2, DONE)]
+    desk.say(1, Hello("1", 2, "again"))
+    desk.hear()
+    desk.say(2, other)
     assert desk.session.next_event() == other
+
+
+def test_the_corrected_message_may_have_the_number_of_the_one_that_could_not_be_read() -> None:
+    desk = Desk()
+    desk.say_raw(frame((b"REFUND", b"2", b"R1", b"A1", b"4.00")))
+    desk.hear()
+    desk.say(2, REFUND)
+    assert desk.session.next_event() == REFUND
+
+
+def test_a_flood_of_enquiries_is_answered_in_bounds_and_the_answer_still_comes_afterwards() -> None:
+    desk = Desk()
+    desk.say(2, REFUND)
+    desk.confirm()
+    for _ in range(200):
+        desk.feed(ENQ * 1_000)
+    said = desk.session.bytes_to_send(desk.now)
+    assert set(said) <= {0x05, 0x06}
+    assert len(said) <= 512
+    desk.pass_time(3_001)
+    desk.now = Monotonic(desk.now + 3_000)
+    desk.session.handle_timer(desk.now)
+    assert desk.session.bytes_to_send(desk.now) == ENQ
+    assert desk.hear() == [Told(2, DONE)]
+
+
+def test_a_frame_without_an_end_takes_no_memory_and_the_next_one_is_heard() -> None:
+    desk = Desk()
+    desk.feed(b"\x02")
+    for _ in range(300):
+        desk.feed(b"x" * 4_096)
+    assert len(repr(vars(desk.session._link._framer))) < 12_000
+    desk.pass_time(1_001)
+    assert desk.session.counters()["TORN_FRAME"] == 1
+    desk.session.bytes_to_send(desk.now)
+    desk.say(2, REFUND)
+    assert desk.session.next_event() == REFUND
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"amount": 1e999, "__proto__": {}}',
+        "'; DROP TABLE pos_sale; --",
+        "${jndi:ldap://x}",
+        "%s%n\\x00",
+        "../" * 13,
+    ],
+)
+def test_text_that_would_mean_something_elsewhere_is_only_text(text: str) -> None:
+    desk = Desk()
+    request = SaleRefunded("1", text[:40], "A1", 400)
+    desk.say(2, request)
+    assert desk.session.next_event() == request
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2028", "\u2066", "\ufeff", "\x85"])
+def test_characters_that_turn_or_break_what_is_printed_are_refused(mark: str) -> None:
+    desk = Desk()
+    desk.say_raw(frame((b"REFUND", b"2", f"R{mark}1".encode("gb18030"), b"A1", b"400")))
+    assert desk.session.next_event() is None
+    assert summary(desk.hear()) == [(2, Outcome.REFUSED, "MALFORMED_FIELD")]
 
 
 def test_unavailable_is_told_and_its_repeat_is_asked_anew() -> None:
@@ -399,7 +475,7 @@ def test_no_credential_stays_in_memory_once_the_till_has_it() -> None:
     desk.confirm()
     desk.hear()
     assert MEMBER.value not in repr(vars(desk.session))
-    assert MEMBER.value.encode() not in b"".join(desk.session._told.values())
+    assert MEMBER.value.encode() not in b"".join(told.framed for told in desk.session._told.values())
 
 
 def test_a_dead_pos_is_noticed_once_within_the_stated_time_and_its_return_too() -> None:
