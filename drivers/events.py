@@ -103,6 +103,18 @@ class FuellingStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialShown:
+    """A member held a card to a dispenser's reader without a sale. The reader serves one side, and so one
+    or several `nozzles`. `shown` is set only if this session knows that it happened just now: a card that
+    waited in the device's list says nothing about the next vehicle."""
+
+    address: str
+    nozzles: tuple[str, ...]
+    credential: Credential
+    shown: Monotonic | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceSilent:
     """The device has not given a valid answer for the time that its driver states."""
 
@@ -221,7 +233,9 @@ class TankDelivery:
 
 PosRequest = MemberPresented | SalePaid | CandidateChosen | MemberIdentified | SaleRefunded
 TankReport = TankRead | TankDelivery
-DriverEvent = Fuelling | FuellingStarted | DeviceSilent | DeviceBack | TankReport | PosRequest
+DriverEvent = (
+    Fuelling | FuellingStarted | CredentialShown | DeviceSilent | DeviceBack | TankReport | PosRequest
+)
 
 
 class Outcome(StrEnum):

@@ -8,6 +8,7 @@ from typing import Any
 from agent.cli.device_frames import Frame, Quality
 from agent.cli.render import litres, money
 from drivers.events import (
+    CredentialShown,
     DeviceBack,
     DeviceSilent,
     DriverEvent,
@@ -81,6 +82,8 @@ def event_line(event: DriverEvent) -> str:
             )
         case FuellingStarted():
             return f"fuelling began at {event.address}, nozzle {event.nozzle}"
+        case CredentialShown():
+            return f"a card was shown at {event.address}, nozzle {' or '.join(event.nozzles)}"
         case DeviceSilent():
             return f"device {event.address} is silent for {event.silent_ms} ms"
         case DeviceBack():

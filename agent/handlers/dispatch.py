@@ -6,7 +6,7 @@ from typing import assert_never
 from agent.clock import Instant
 from agent.handlers.bind_sale import candidate_chosen, sale_paid
 from agent.handlers.identify_late import identify_late
-from agent.handlers.present_member import fuelling_started, present_member
+from agent.handlers.present_member import credential_shown, fuelling_started, present_member
 from agent.handlers.reconcile import tank_delivered, tank_read
 from agent.handlers.record_fuelling import record_fuelling
 from agent.handlers.refund_sale import refund_sale
@@ -15,6 +15,7 @@ from agent.handlers.told import Seen, Told
 from agent.store.database import Transaction
 from drivers.events import (
     CandidateChosen,
+    CredentialShown,
     Fuelling,
     FuellingStarted,
     MemberIdentified,
@@ -27,7 +28,7 @@ from drivers.events import (
     TankReport,
 )
 
-Report = Fuelling | FuellingStarted | TankReport | PosRequest
+Report = Fuelling | FuellingStarted | CredentialShown | TankReport | PosRequest
 """The events that the till must write down; what a device's silence means is the supervisor's business."""
 
 
@@ -39,6 +40,8 @@ def handle(event: Report, line: str, seen: Seen, tx: Transaction, site: Site, at
             return record_fuelling(event, line, seen, tx, site, at)
         case FuellingStarted():
             return fuelling_started(event, line, tx, site, at)
+        case CredentialShown():
+            return credential_shown(event, line, tx, site, at)
         case TankRead():
             return tank_read(event, line, tx, site, at)
         case TankDelivery():

@@ -12,7 +12,7 @@ from agent.handlers.slip import COLUMNS, wrapped
 from agent.handlers.told import Told, refused
 from agent.handlers.wording import said
 from agent.store.database import Transaction
-from drivers.events import Answer, FuellingStarted, MemberPresented, Outcome
+from drivers.events import Answer, CredentialShown, FuellingStarted, MemberPresented, Outcome
 
 
 def present_member(event: MemberPresented, tx: Transaction, site: Site, at: Instant) -> Told:
@@ -48,6 +48,21 @@ def present_member(event: MemberPresented, tx: Transaction, site: Site, at: Inst
             slip=tuple(line for one in news for line in wrapped(one, COLUMNS)),
         )
     )
+
+
+def credential_shown(event: CredentialShown, line: str, tx: Transaction, site: Site, at: Instant) -> Told:
+    """A card held to a dispenser's reader is a presentation at its point, if it was shown just now."""
+    device_key = site.devices.get((line, event.address), "")
+    places = (site.places.get((device_key, nozzle)) for nozzle in event.nozzles)
+    points = {place.point for place in places if place is not None}
+    reader = f"{device_key or event.address}/{'+'.join(event.nozzles)}"
+    if event.shown is None or len(points) != 1:
+        tx.alarms.count("SHOWN_LONG_AGO" if event.shown is None else "UNMAPPED_READER", reader, at.wall_ms)
+        return Told(Answer(Outcome.DONE, durable=True))
+    told = present_member(MemberPresented("", points.pop(), event.credential), tx, site, at)
+    if told.answer.outcome is Outcome.REFUSED:
+        tx.alarms.count(told.answer.reason, reader, at.wall_ms)
+    return told
 
 
 def fuelling_started(event: FuellingStarted, line: str, tx: Transaction, site: Site, at: Instant) -> Told:

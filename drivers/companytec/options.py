@@ -30,10 +30,11 @@ class CompanytecOptions(BaseModel):
         "firmware answers; `short` without tag and, because its question has no check value, only for old "
         "firmware. horustech: `plain`; `extended` with eight digits and seconds; `auto`",
     )
-    unknown_tags: Literal["leave", "count"] = Field(
+    unknown_tags: Literal["leave", "count", "present"] = Field(
         default="leave",
         description="cards shown without a sale, in the concentrator's own list: `leave` them to the "
-        "station's system, or `count` them and take them off the list",
+        "station's system, `count` them and take them off the list, or `present` them: who shows a card at "
+        "the pump is then the member of the next fuelling there",
     )
     nozzles: tuple[Annotated[str, Field(pattern="^[0-9A-F]{2}$")], ...] = Field(
         default=("04", "08"),

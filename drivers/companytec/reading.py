@@ -145,7 +145,7 @@ def as_fuelling(fields: Mapping[str, str], address: str, options: CompanytecOpti
         totalizer_step_ml=_step(3, options.totalizer_decimals),
         device_time=device_time,
         duration_s=int(fields["duration"], 16) if codec.is_hex(fields["duration"]) else None,
-        credential=_credential(fields),
+        credential=credential(fields),
         flags=tuple(flag for flag, holds in flags if holds),
     )
 
@@ -200,7 +200,13 @@ def _number(fields: Mapping[str, str], name: str) -> int | None:
     return int(digits) if codec.is_digits(digits) else None
 
 
-def _credential(fields: Mapping[str, str]) -> Credential | None:
+def nozzles(fields: Mapping[str, str]) -> tuple[str, ...]:
+    """Of a card without a sale: one in CBC, up to four of its side in Horustech, unused places 00."""
+    codes = fields.get("nozzle", fields.get("nozzles", ""))
+    return tuple(code for at in range(0, len(codes), 2) if (code := codes[at : at + 2]) != "00")
+
+
+def credential(fields: Mapping[str, str]) -> Credential | None:
     """The client's tag where the record has two, else the tag that released the nozzle."""
     tag = fields.get("client", fields.get("tag", "F" * 16))
     return None if tag in codec.NO_TAG else Credential(CredentialKind.TAG, tag)

@@ -14,14 +14,24 @@ from drivers.companytec.dialects import Ask, Fields, dialect_of
 from drivers.companytec.forms import RecordForms
 from drivers.companytec.options import CompanytecOptions
 from drivers.companytec.watches import FetchTries, FlowWatch, PointerTurn, RingWatch, TagTurn
-from drivers.events import Answer, DriverEvent, Fuelling, FuellingStarted, Monotonic, Notice, RawDigits
+from drivers.events import (
+    Answer,
+    CredentialShown,
+    DriverEvent,
+    Fuelling,
+    FuellingStarted,
+    Monotonic,
+    Notice,
+    Outcome,
+    RawDigits,
+)
 
 
 @dataclass(slots=True)
 class _WithTill:
-    """A record that the till has not answered yet."""
+    """A record, or a card, that the till has not answered yet."""
 
-    fuelling: Fuelling
+    event: Fuelling | CredentialShown
     ask: Ask
 
 
@@ -43,17 +53,19 @@ class CompanytecSession(Conversation):
         self._narrow: Fields | None = None
         self._step_ready = self._tag_step_ready = False
         self._flow_turn = self._is_waiting = False
-        self._tags = TagTurn(is_on=options.unknown_tags == "count")
+        self._tags = TagTurn(is_on=options.unknown_tags != "leave")
         self._last_ended: tuple[RawDigits, Monotonic | None] | None = None
         self._drained_at: Monotonic | None = None
 
     def confirm(self, event: DriverEvent, answer: Answer, now: Monotonic) -> None:
         held = self._with_till
-        if held is None or event is not held.fuelling:
+        if held is None or event is not held.event:
             return
         self._with_till = None
-        if answer.durable:
-            self._release(held.ask, held.fuelling.sequence_no)
+        if isinstance(held.event, CredentialShown) and (answer.durable or answer.outcome is Outcome.REFUSED):
+            self._tag_step_ready = True
+        elif isinstance(held.event, Fuelling) and answer.durable:
+            self._release(held.ask, held.event.sequence_no)
         else:
             self._counters["NOT_DURABLE"] += 1
             self._speak_at = Monotonic(now + self._options.poll_ms)
@@ -64,6 +76,7 @@ class CompanytecSession(Conversation):
     def disconnected(self, now: Monotonic) -> None:
         self._reader.forget()
         self._flows.forget()
+        self._tags.forget()
         self._answer_due = self._first_reading = self._narrow = None
         self._step_ready = self._tag_step_ready = False
         self._pointers.renew(now)
@@ -220,16 +233,29 @@ class CompanytecSession(Conversation):
         return True
 
     def _hear_tag(self, body: str, now: Monotonic) -> bool:
-        """A card without a sale: whose point it was shown at, only the agent's configuration knows."""
         if self._dialect.is_nothing(body, Ask.TAG):
+            self._first_reading = None
             self._tags.rest(now)
-        elif self._dialect.tag(body) is not None:
-            self._counters["UNKNOWN_TAG"] += 1
-            self._tag_step_ready = True
+        elif (fields := self._dialect.tag(body)) is not None:
+            if self._agrees(body):
+                self._take_tag(fields, now)
         else:
             return False
         self._answered(now)
         return True
+
+    def _take_tag(self, fields: Fields, now: Monotonic) -> None:
+        """A card without a sale: which point the nozzles belong to, only the station's settings know."""
+        self._counters["UNKNOWN_TAG"] += 1
+        credential = reading.credential(fields)
+        if self._options.unknown_tags == "count" or credential is None:
+            self._tag_step_ready = True
+            return
+        card = CredentialShown(
+            self._address, reading.nozzles(fields), credential, self._tags.shown(fields, now)
+        )
+        self._with_till = _WithTill(card, self._ask)
+        self._events.append(card)
 
     def _hear_tag_step(self, body: str, now: Monotonic) -> bool:
         is_answer = self._dialect.tag_stepped(body)

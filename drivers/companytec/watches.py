@@ -6,6 +6,7 @@ each lose a record unless somebody counts. `FlowWatch` turns repeated sightings 
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from drivers.companytec.codec import Pointers
@@ -22,6 +23,7 @@ POINTERS_ABSENT_MS = 60_000
 """Firmware that does not answer the pointer question is asked again this much later."""
 TAG_CHECK_MS = 2_000
 TAGS_ABSENT_MS = 60_000
+TAG_FRESH_MS = 10_000
 """Time between two looks at the unknown tags, and where the question is not answered."""
 FETCH_TRIES = 25
 """Failures at one position, while other questions are answered, after which it is given up and counted."""
@@ -158,6 +160,9 @@ class TagTurn:
     def __init__(self, *, is_on: bool) -> None:
         self._is_on = is_on
         self._due = Monotonic(0)
+        self._empty_at: Monotonic | None = None
+        self._card: Mapping[str, str] | None = None
+        self._shown: Monotonic | None = None
 
     def is_due(self, now: Monotonic) -> bool:
         return self._is_on and now >= self._due
@@ -165,6 +170,18 @@ class TagTurn:
     def rest(self, now: Monotonic) -> None:
         """There is none."""
         self._due = Monotonic(now + TAG_CHECK_MS)
+        self._empty_at = now
+
+    def forget(self) -> None:
+        """Nobody knows any more when the list was empty."""
+        self._empty_at = None
+
+    def shown(self, fields: Mapping[str, str], now: Monotonic) -> Monotonic | None:
+        """When this card of the list was shown, if just now; the same however often it is read."""
+        if self._card != fields:
+            is_fresh = self._empty_at is not None and now - self._empty_at <= TAG_FRESH_MS
+            self._card, self._shown = fields, now if is_fresh else None
+        return self._shown
 
     def failed(self, now: Monotonic) -> None:
         """No answer: this firmware may not know the question."""

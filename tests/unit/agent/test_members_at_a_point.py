@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from drivers.events import Credential, CredentialKind, Outcome
+from drivers.events import Answer, Credential, CredentialKind, CredentialShown, Monotonic, Outcome
 from tests.world import BASIC, GOLD, STRANGER, World
 
 MINUTE = 60
@@ -324,3 +324,40 @@ class TestStatus:
     def test_a_tier_that_the_rules_do_not_know_is_the_lowest(self, world: World) -> None:
         world.adopt_members(2, {"member": "m-third", "credentials": [world.hash(THIRD)], "tier": "ruby"})
         assert world.pay("R-1", world.fuel().amount_fen, credential=THIRD).points_minor == 10_000
+
+
+class TestCardAtTheDispenser:
+    """Shown to the reader of a side, without a sale."""
+
+    def _shown(self, world: World, credential: Credential, *nozzles: str, just_now: bool = True) -> Answer:
+        shown = Monotonic(1) if just_now else None
+        return world.book(CredentialShown("0", nozzles, credential, shown)).answer
+
+    def test_it_belongs_to_the_next_fuelling_there(self, world: World) -> None:
+        assert self._shown(world, GOLD, "08").durable
+        fuelling = world.fuel(50_000)
+        world.pay("R-1", fuelling.amount_fen)
+        assert members(world) == ["m-gold"]
+
+    @pytest.mark.parametrize(
+        ("nozzles", "just_now", "reason", "subject"),
+        [
+            (("08",), False, "SHOWN_LONG_AGO", "cbc/08"),
+            (("99",), True, "UNMAPPED_READER", "cbc/99"),
+            ((), True, "UNMAPPED_READER", "cbc/"),
+        ],
+    )
+    def test_it_is_let_go_where_nobody_knows_whose_fuelling_it_is(
+        self, world: World, nozzles: tuple[str, ...], just_now: bool, reason: str, subject: str
+    ) -> None:
+        answer = self._shown(world, GOLD, *nozzles, just_now=just_now)
+        assert answer.durable
+        assert world.alarms() == {(reason, subject): 1}
+        fuelling = world.fuel(50_000)
+        world.pay("R-1", fuelling.amount_fen)
+        assert members(world) == [""]
+
+    def test_a_payment_card_is_refused_and_counted(self, world: World) -> None:
+        answer = self._shown(world, Credential(CredentialKind.CARD, "4111 1111 1111 1111"), "08")
+        assert (answer.outcome, answer.reason) == (Outcome.REFUSED, "PAYMENT_CARD_REFUSED")
+        assert world.alarms() == {("PAYMENT_CARD_REFUSED", "cbc/08"): 1}

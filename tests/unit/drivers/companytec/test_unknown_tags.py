@@ -1,4 +1,4 @@
-"""Unit: are cards that were shown without a sale left alone, or counted and taken off the list, as set?"""
+"""Unit: are cards that were shown without a sale left alone, counted or reported, as set, and never lost?"""
 
 import pytest
 
@@ -6,7 +6,8 @@ from drivers.companytec import codec, horustech
 from drivers.companytec.commands import Kind
 from drivers.companytec.horustech_simulator import HorustechSimulator
 from drivers.companytec.simulator import CompanytecSimulator
-from tests.unit.drivers.companytec.desk import Desk
+from drivers.events import Answer, Credential, CredentialKind, CredentialShown, DriverEvent, Outcome
+from tests.unit.drivers.companytec.desk import YES, Desk
 
 CARDS = ("B328000000000001", "B328000000000002")
 
@@ -47,3 +48,59 @@ def test_firmware_that_does_not_know_the_question_is_asked_seldom() -> None:
     desk.run(50_000)
     assert desk.count(codec.READ_TAG) == 1
     assert len(desk.fuellings) == 1
+
+
+def _cards(desk: Desk) -> list[CredentialShown]:
+    return [event for event in desk.events if isinstance(event, CredentialShown)]
+
+
+@pytest.mark.parametrize("protocol", ["cbc", "horustech"])
+def test_who_shows_a_card_is_reported_with_the_nozzle_and_then_taken_off_the_list(protocol: str) -> None:
+    desk = _desk(protocol, "present")
+    desk.run(3_000)
+    for card in CARDS:
+        desk.simulator.present("04", card)
+    desk.run(6_000)
+    shown = _cards(desk)
+    assert [card.credential for card in shown] == [Credential(CredentialKind.TAG, card) for card in CARDS]
+    assert [card.nozzles for card in shown] == [("04",), ("04",)]
+    assert all(card.shown is not None and card.shown >= 3_000 for card in shown)
+    assert desk.simulator.read_card == 2
+
+
+def test_a_card_that_waited_before_we_came_says_nothing_about_the_next_vehicle() -> None:
+    desk = _desk("cbc", "present")
+    desk.simulator.present("04", CARDS[0])
+    desk.run(4_000)
+    assert [card.shown for card in _cards(desk)] == [None]
+    assert desk.simulator.read_card == 1
+
+
+def test_a_card_stays_on_the_list_until_the_till_has_it_and_was_shown_when_it_was_shown() -> None:
+    desk = _desk("cbc", "present")
+    desk.run(3_000)
+    full = True
+
+    def till(event: DriverEvent) -> Answer:
+        is_card = isinstance(event, CredentialShown)
+        return Answer(Outcome.UNAVAILABLE, durable=False) if full and is_card else YES
+
+    desk.till = till
+    desk.simulator.present("04", CARDS[0])
+    desk.run(20_000)
+    assert desk.simulator.read_card == 0
+    full = False
+    desk.run(3_000)
+    assert desk.simulator.read_card == 1
+    assert len({card.shown for card in _cards(desk)}) == 1
+    assert len(_cards(desk)) > 2
+
+
+def test_a_card_that_the_till_refuses_does_not_stand_in_the_way_of_the_next() -> None:
+    desk = _desk("cbc", "present")
+    desk.run(3_000)
+    desk.till = lambda event: Answer(Outcome.REFUSED, durable=False, reason="CREDENTIAL_EMPTY")
+    for card in CARDS:
+        desk.simulator.present("04", card)
+    desk.run(6_000)
+    assert desk.simulator.read_card == 2
