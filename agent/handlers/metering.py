@@ -60,7 +60,8 @@ def metering(fuelling: Fuelling, meter: Meter | None, epoch: int) -> Metering:
     ours = meter.totalizer_after_ml if meter is not None and meter.device_epoch == epoch else None
     began = fuelling.totalizer_before_ml
     moved = _moved(fuelling, ours if began is None else began)
-    gap = _gap(fuelling, began if ours is None else ours)
+    unmetered_ml = meter.unmetered_ml if meter is not None and ours is not None else 0
+    gap = _gap(fuelling, began if ours is None else ours, unmetered_ml)
     missed = ("MISSED_LITRES",) if gap else ()
     if moved is None:
         return Metering(epoch, _without_totalizer(fuelling), gap, missed)
@@ -106,10 +107,10 @@ def next_meter(
         factor, in_row = scale, in_row + 1 if factor == scale else 1
     elif not odd:
         factor, in_row = 0, 0
-    after = fuelling.totalizer_after_ml
-    if after is None and meter is not None:
-        after = meter.totalizer_after_ml
-    return Meter(device_key, fuelling.nozzle, epoch, after, fact_id, factor, in_row)
+    after, unmetered_ml = fuelling.totalizer_after_ml, 0
+    if after is None and meter is not None and meter.totalizer_after_ml is not None:
+        after, unmetered_ml = meter.totalizer_after_ml, meter.unmetered_ml + fuelling.volume_ml
+    return Meter(device_key, fuelling.nozzle, epoch, after, fact_id, factor, in_row, unmetered_ml)
 
 
 def withholds(meter: Meter | None) -> bool:
@@ -120,9 +121,10 @@ def _tolerance_ml(fuelling: Fuelling) -> int:
     return max(fuelling.volume_step_ml, fuelling.totalizer_step_ml)
 
 
-def _gap(fuelling: Fuelling, before: int | None) -> Gap | None:
+def _gap(fuelling: Fuelling, before: int | None, unmetered_ml: int) -> Gap | None:
+    """What the meter moved besides this volume and what records without a totalizer account for."""
     moved = _moved(fuelling, before)
-    if moved is None or moved - fuelling.volume_ml <= _tolerance_ml(fuelling):
+    if moved is None or moved - fuelling.volume_ml - unmetered_ml <= _tolerance_ml(fuelling):
         return None
     assert fuelling.totalizer_after_ml is not None
     assert before is not None
@@ -130,7 +132,7 @@ def _gap(fuelling: Fuelling, before: int | None) -> Gap | None:
     if after < 0:  # it wrapped while this volume passed
         assert fuelling.totalizer_modulus_ml is not None
         after += fuelling.totalizer_modulus_ml
-    return Gap(before, after, moved - fuelling.volume_ml)
+    return Gap(before, after, moved - fuelling.volume_ml - unmetered_ml)
 
 
 def _moved(fuelling: Fuelling, before: int | None) -> int | None:

@@ -7,7 +7,10 @@ from operator import attrgetter
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """`wrong_scale_in_row` counts facts in a row whose arithmetic is off by exactly `wrong_scale_factor`."""
+    """`wrong_scale_in_row` counts facts in a row whose arithmetic is off by exactly `wrong_scale_factor`.
+
+    `unmetered_ml` passed since `totalizer_after_ml` by records that had no totalizer.
+    """
 
     device_key: str
     nozzle: str
@@ -16,18 +19,19 @@ class Meter:
     last_fact_id: bytes
     wrong_scale_factor: int = 0
     wrong_scale_in_row: int = 0
+    unmetered_ml: int = 0
 
 
 _ROW = attrgetter(*(field.name for field in fields(Meter)))
 _METER = """
 SELECT device_key, nozzle, device_epoch, totalizer_after_ml, last_fact_id,
-       wrong_scale_factor, wrong_scale_in_row
+       wrong_scale_factor, wrong_scale_in_row, unmetered_ml
 FROM meter WHERE device_key = ? AND nozzle = ?
 """
 _KEEP = """
 INSERT OR REPLACE INTO meter (device_key, nozzle, device_epoch, totalizer_after_ml, last_fact_id,
-                              wrong_scale_factor, wrong_scale_in_row)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+                              wrong_scale_factor, wrong_scale_in_row, unmetered_ml)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _OFFSET = "SELECT offset_ms FROM device_clock WHERE device_key = ?"
 _KEEP_OFFSET = "INSERT OR REPLACE INTO device_clock (device_key, offset_ms, measured_at_ms) VALUES (?, ?, ?)"

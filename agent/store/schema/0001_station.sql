@@ -43,6 +43,7 @@ CREATE TABLE meter (
     last_fact_id        BLOB NOT NULL,
     wrong_scale_factor  INTEGER NOT NULL DEFAULT 0,  -- see points.units.wrong_scale
     wrong_scale_in_row  INTEGER NOT NULL DEFAULT 0,
+    unmetered_ml        INTEGER NOT NULL DEFAULT 0,  -- passed since by records without a totalizer
     PRIMARY KEY (device_key, nozzle)
 ) STRICT, WITHOUT ROWID;
 

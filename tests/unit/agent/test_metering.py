@@ -232,3 +232,18 @@ def test_a_record_without_a_reading_leaves_the_last_one() -> None:
 
 def _any_record() -> Fuelling:
     return last_sale(50_000, 1_000_000)
+
+
+def test_what_records_without_a_totalizer_account_for_is_not_missed() -> None:
+    known = meter(1_000_000)
+    for volume_ml in (30_000, 20_000):
+        blind = last_sale(volume_ml, None)
+        assert metering(blind, known, 1).gap is None
+        known = next_meter(blind, known, "disp", 1, b"f", odd=False, scale=0)
+    assert (known.totalizer_after_ml, known.unmetered_ml) == (1_000_000, 50_000)
+    seeing = last_sale(10_000, 1_060_000)
+    assert metering(seeing, known, 1).gap is None
+    assert metering(replace(seeing, totalizer_after_ml=1_067_000), known, 1).gap == Gap(
+        1_000_000, 1_057_000, 7_000
+    )
+    assert next_meter(seeing, known, "disp", 1, b"f", odd=False, scale=0).unmetered_ml == 0
