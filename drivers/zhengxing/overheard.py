@@ -1,0 +1,142 @@
+"""Which fuellings of one point are told by what passes between a controller and the dispenser.
+
+A sale that was read (15) is settled when the next state says that none waits any more: then the totals that
+were heard since the flow ended are its own. Where another sale waited behind it, or no totals pass by, it is
+settled without them. A historic sale (13) counts if the controller acknowledges it.
+
+The check value is weak and nothing can be read again here, so a sale is believed only if something else
+speaks for it: price times volume is the amount, or both totals moved by exactly it, or it was heard twice.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from drivers.events import DriverEvent, Fuelling, FuellingStarted, Monotonic
+from drivers.zhengxing import reading
+from drivers.zhengxing.ledger import Evidence, Ledger, decimals_of
+from drivers.zhengxing.options import ZhengxingOptions
+from drivers.zhengxing.watch import Watch
+from drivers.zhengxing.words import Sale, Totals
+
+PATIENCE_MS = 2_500
+"""So long a sale that was read waits for its totals."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A sale that was read and is not settled."""
+
+    sale: Sale
+    is_historic: bool
+    heard_at: Monotonic
+    ended: Monotonic | None
+    heard_count: int = 1
+
+
+class Overheard:
+    """One fuelling point. Every `hear_...` gives what is to be reported."""
+
+    def __init__(self, address: str, point: int, options: ZhengxingOptions) -> None:
+        self.counts: Counter[str] = Counter()
+        self._address = address
+        self._point = point
+        self._options = options
+        self._watch = Watch()
+        self._ledger = Ledger()
+        self._totals: Totals | None = None
+        """Heard since the flow ended."""
+        self._is_totals_newer = False
+        """They were heard behind the sale that waits."""
+        self._waiting: _Waiting | None = None
+        self._last: Sale | None = None
+
+    def hear_state(self, state: int, now: Monotonic) -> list[DriverEvent]:
+        events: list[DriverEvent] = []
+        was_pending = self._watch.is_pending
+        starts = self._watch.hear(state, now)
+        if self._watch.is_flowing or (self._watch.is_pending and not was_pending):
+            events += self._settle(is_last=False)
+            self._totals = None
+        if starts:
+            events.append(FuellingStarted(self._address, str(self._point)))
+        return events + self._settle_if_complete()
+
+    def hear_totals(self, totals: Totals) -> list[DriverEvent]:
+        if not self._watch.is_known or self._watch.is_flowing:
+            return []
+        self._totals, self._is_totals_newer = totals, True
+        return self._settle_if_complete()
+
+    def hear_sale(self, sale: Sale, now: Monotonic, *, is_historic: bool) -> list[DriverEvent]:
+        waiting = self._waiting
+        if sale == self._last:
+            self.counts["REPEATED_SALE"] += 1
+            return []
+        if waiting is not None and waiting.sale == sale:
+            waiting.heard_count += 1
+            return []
+        events = self._settle(is_last=False)
+        self._is_totals_newer = False
+        if not sale.volume_count:
+            self.counts["ZERO_VOLUME"] += 1
+            self._last = sale
+            return events
+        ended = None if is_historic else self._watch.take_ended()
+        self._waiting = _Waiting(sale, is_historic, now, ended)
+        return events
+
+    def hear_acknowledgement(self, chain: bytes) -> list[DriverEvent]:
+        """The controller says that it has the sale with this chain number."""
+        waiting = self._waiting
+        if waiting is None or not waiting.is_historic or waiting.sale.chain != chain:
+            return []
+        return self._report(waiting, Evidence(flags=("HISTORIC",)))
+
+    def lose_sight(self) -> None:
+        """Frames may have been missed, and with them sales."""
+        self._watch.forget()
+        self._ledger.forget()
+        self._totals = None
+
+    def due(self) -> Monotonic | None:
+        return Monotonic(self._waiting.heard_at + PATIENCE_MS) if self._waiting is not None else None
+
+    def check(self, now: Monotonic) -> list[DriverEvent]:
+        due = self.due()
+        return self._settle(is_last=False) if due is not None and now >= due else []
+
+    def _settle_if_complete(self) -> list[DriverEvent]:
+        if self._totals is None or not self._watch.is_known or self._watch.is_pending:
+            return []
+        if self._waiting is None:
+            self._ledger.rest(self._totals)
+        return self._settle(is_last=True)
+
+    def _settle(self, *, is_last: bool) -> list[DriverEvent]:
+        waiting = self._waiting
+        if waiting is None:
+            return []
+        if waiting.is_historic:
+            self._waiting = None
+            self.counts["HISTORIC_UNACKNOWLEDGED"] += 1
+            return []
+        totals = self._totals if is_last else None
+        if not is_last and not self._is_totals_newer:
+            self._totals = None
+        return self._report(waiting, self._ledger.account(waiting.sale, totals, is_last=is_last))
+
+    def _report(self, waiting: _Waiting, evidence: Evidence) -> list[DriverEvent]:
+        self._waiting = None
+        sale = waiting.sale
+        if decimals_of(sale) is None and not evidence.is_exact and waiting.heard_count < 2:
+            self.counts["UNSUPPORTED_SALE"] += 1
+            self._ledger.forget()
+            return []
+        self._last = sale
+        self.counts["TOTAL_DIFFERS"] += "TOTAL_DIFFERS" in evidence.flags
+        return [self._fuelling(waiting, evidence)]
+
+    def _fuelling(self, waiting: _Waiting, evidence: Evidence) -> Fuelling:
+        return reading.as_fuelling(
+            waiting.sale, self._point, evidence, waiting.ended, self._address, self._options
+        )
