@@ -6,6 +6,10 @@ from config.fields import decode_key
 from config.refusal import Problem
 from config.settings import Settings
 
+_NETWORK_OF_MANY = ("udp:", "ifsf:")
+_NETWORK = ("socket:", *_NETWORK_OF_MANY)
+_BETWEEN = " -> "
+
 Entry = tuple[str, Hashable]
 """Dotted path of a setting and what must not be said twice there."""
 
@@ -68,12 +72,29 @@ def _device_keys(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _wires(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    yield from _twice("ports", ((f"line.{i}.port", line.port) for i, line in enumerate(settings.line, 1)))
+    yield from _twice("ports and taps", _devices(settings))
     for i, line in enumerate(settings.line, 1):
         addresses = ((f"line.{i}.device.{j}.address", d.address) for j, d in enumerate(line.device, 1))
         yield from _twice("addresses on this line", addresses)
-        if line.pty and line.port.startswith("socket:"):
+        if line.pty and line.port.startswith(_NETWORK):
             yield f"line.{i}.pty", "a network port is not a pseudo-terminal", "take it out"
+        if line.tap is not None and not (_is_one_wire(line.port) and _is_one_wire(line.tap)):
+            reason = "only a device file or a socket:// has another direction to hear"
+            yield f"line.{i}.tap", reason, "take it out"
+
+
+def _devices(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Everything that lines open, the tap after the port; a line between two devices opens both."""
+    for i, line in enumerate(settings.line, 1):
+        for device in line.port.split(_BETWEEN):
+            yield f"line.{i}.port", device
+        if line.tap is not None:
+            yield f"line.{i}.tap", line.tap
+
+
+def _is_one_wire(port: str) -> bool:
+    """Datagrams, an IFSF road, and a place between two devices are heard whole or not at all."""
+    return not port.startswith(_NETWORK_OF_MANY) and _BETWEEN not in port
 
 
 def _nozzles(settings: Settings) -> Iterator[tuple[str, str, str]]:

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretBytes
@@ -23,6 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _STATION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,15}")
 _SOCKET_PATH_BYTES_MAX = 107  # sockaddr_un.sun_path holds 108 with its final zero
+_ROAD_KEYS = frozenset({"device", "node", "from", "to", "udp"})
 _NO_TOPIC_LEVEL = "all"  # the topic fs/v1/all/# belongs to every station
 
 
@@ -119,10 +120,29 @@ def _port(port: str) -> str:
     parts = urlsplit(port.partition("@")[0] if port.startswith("udp:") else port)
     if parts.scheme in ("socket", "udp") and _host_and_port(parts) and not parts.path:
         return port
+    if parts.scheme == "ifsf":
+        return _road(port, parts)
     if parts.scheme or not port.startswith("/"):
         remedy = 'use "/dev/serial/by-id/…", "socket://host:port" or "udp://group:port"'
         raise refused("is neither a device file nor an address", remedy)
     return port
+
+
+def _road(port: str, parts: SplitResult) -> str:
+    """Our IPv4 address and TCP port, and the device's node; drivers/README.md says what else may follow."""
+    keys = [key for key, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    has_place = _host_and_port(parts) and _is_ipv4(parts.hostname or "") and not parts.path
+    if not has_place or "device" not in keys or len(keys) > len(_ROAD_KEYS.intersection(keys)):
+        remedy = 'write "ifsf://192.168.1.5:3500?device=1" with our own address and the device\'s node'
+        raise refused("does not say where an IFSF device finds us", remedy)
+    return port
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        return not ipaddress.IPv4Address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def decode_key(text: str) -> bytes:

@@ -196,7 +196,8 @@ class Line(Table):
         description="the driver that speaks on it (drivers/README.md)", examples=["companytec"]
     )
     port: Port = Field(
-        description='a device file, best under "/dev/serial/by-id/", or "socket://host:port"',
+        description='a device file, best under "/dev/serial/by-id/", or "socket://host:port"; '
+        "ifsf, verifone_journal and escpos_tap name others in their notes",
         examples=["/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0"],
     )
     baud: int = Field(

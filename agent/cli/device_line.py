@@ -15,7 +15,7 @@ from typing import Any
 
 from drivers.events import Answer, DriverEvent, Monotonic, Notice, Outcome
 from drivers.line import Line
-from drivers.ports import Port, PortSpec, open_port
+from drivers.ports import AttendedPort, Port, PortSpec, open_port
 from drivers.replay import End
 from drivers.session import Session
 
@@ -80,6 +80,10 @@ class _OverheardPort:
     def __init__(self, port: Port, tell: Callable[[End, bytes], None]) -> None:
         self._port, self._tell = port, tell
         self.fileno, self.close = port.fileno, port.close
+
+    def attend(self, now: Monotonic) -> None:
+        if isinstance(self._port, AttendedPort):
+            self._port.attend(now)
 
     def read(self) -> bytes:
         data = self._port.read()

@@ -65,6 +65,14 @@ def _search(
 
     if pairs and not driver:
         fail(Exit.USAGE, "NO_DRIVER", "--option needs --driver", json_output=json_output)
+    if "://" in port and not is_tcp(port):
+        text = "a scan looks at a device file or socket://HOST"
+        fail(
+            Exit.USAGE,
+            "NO_TCP_PORT",
+            f"{port}: {text}; `forecourt device watch` hears others",
+            json_output=json_output,
+        )
     tenants = [choose(driver, pairs, json_output=json_output)] if driver else usable()
     ways = places(port, tenants)
     if not ways:

@@ -105,6 +105,8 @@ def refuse_company(spec: "PortSpec", *, json_output: bool) -> None:
     from agent.cli.device_wire import hear
     from agent.clock import SystemClock
 
+    if spec.device.startswith("ifsf:"):
+        return  # connections of our own: there is no company on them
     with opened(replace(spec, listen_only=True), json_output=json_output) as port:
         if hear(port, SystemClock().monotonic_ms, _QUIET_MS, 1):
             text = f"{spec.device}: somebody else speaks here, so nothing was said; watch it without --ask"

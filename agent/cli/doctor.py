@@ -127,9 +127,9 @@ class _Visit:
 
         if self._parts is None or self._socket_forbidden:
             return []  # nothing to speak with; or an agent that we cannot ask may hold the ports
-        if status is not None:
-            return lines.from_status(status["lines"], self._parts.pos_lines)
         listening = self._parts.listening_lines
+        if status is not None:
+            return lines.from_status(status["lines"], self._parts.pos_lines, listening)
         wires = [
             lines.Wire(
                 name=line.name,
@@ -138,6 +138,7 @@ class _Visit:
                 session=self._parts.sessions[line.name],
                 addresses=tuple(device.address for device in line.device),
                 is_pos=line.name in self._parts.pos_lines,
+                listens=line.name in listening,
             )
             for line in self._settings.line
         ]

@@ -63,7 +63,8 @@ def _print(shown: Status) -> None:
         typer.echo(f"\nheadquarters, {when}: {notice['en'] or notice['zh']}")
     if shown["lines"]:
         typer.echo("\nlines")
-        table(("name", "port", "heard", "silent", "counted", "trouble"), map(_line, shown["lines"]))
+        columns = ("name", "port", "heard", "silent", "last hour", "counted", "trouble")
+        table(columns, map(_line, shown["lines"]))
     if shown["queues"]:
         typer.echo("\nwaiting for headquarters")
         table(("stream", "rows", "about", "oldest"), map(_queue, shown["queues"]))
@@ -182,4 +183,14 @@ def _line(line: Status) -> tuple[object, ...]:
     counted = ", ".join(f"{code} {times}" for code, times in sorted(line["counters"].items()) if times)
     heard = "never" if line["heard_ago_ms"] is None else f"{span(line['heard_ago_ms'])} ago"
     port = "open" if line["port_open"] else "CLOSED"
-    return line["name"], port, heard, " ".join(line["silent_addresses"]), counted, line["trouble"]
+    silent, quality = " ".join(line["silent_addresses"]), _quality(line["quality"])
+    return line["name"], port, heard, silent, quality, counted, line["trouble"]
+
+
+def _quality(quality: Status | None) -> str:
+    """Errors and answer time of the last hour, where enough was heard to say."""
+    if quality is None or quality["error_bp"] is None:
+        return "WORSE" if quality and quality["is_worse"] else ""
+    errors = f"{quality['error_bp'] // 100}.{quality['error_bp'] % 100:02d} % errors"
+    answers = "" if quality["answer_ms"] is None else f", {quality['answer_ms']} ms"
+    return f"{'WORSE: ' if quality['is_worse'] else ''}{errors}{answers}"

@@ -63,6 +63,17 @@ def test_the_environment_reaches_every_kind_of_value(tmp_path: Path, monkeypatch
     assert (settings.line[0].parity, settings.line[0].device[0].address) == ("even", "7")
 
 
+@pytest.mark.parametrize(
+    "port",
+    [
+        "ifsf://192.168.1.5:3500?device=1",
+        "ifsf://192.168.1.5:3500?device=9,10&node=2&from=192.168.1.20&to=192.168.1.255&udp=3485",
+    ],
+)
+def test_the_place_where_an_ifsf_device_finds_us_is_a_port(tmp_path: Path, port: str) -> None:
+    assert _loaded(station_file(tmp_path, STATION_TOML.replace("/dev/ttyS1", port))).line[0].port == port
+
+
 def test_a_credential_with_a_dot_is_a_file_not_a_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,10 @@ def _plus(text: str) -> Callable[[], str]:
     return lambda: STATION_TOML + text
 
 
+def _tapped(port: str, tap: str) -> Callable[[], str]:
+    return _in('"/dev/ttyS1"', f'"{port}"\ntap = "{tap}"')
+
+
 KEY = "replace-me-with-the-public-key-of-HQ-------"
 BROKER = '"mqtts://mqtt.example.org:8883"'
 
@@ -86,6 +90,28 @@ BAD_FILES: list[tuple[str, Callable[[], str], str, str]] = [
     ("name of a key", _in("hq-1 =", '"hq 1" ='), "VALUE_WRONG", "hq.public_keys.hq 1"),
     ("port without folder", _in("/dev/ttyS1", "ttyS1"), "VALUE_WRONG", "line.1.port"),
     ("network port without port", _in("/dev/ttyS1", "socket://h"), "VALUE_WRONG", "line.1.port"),
+    ("road to nobody", _in("/dev/ttyS1", "ifsf://192.168.1.5:3500"), "VALUE_WRONG", "line.1.port"),
+    ("road without port", _in("/dev/ttyS1", "ifsf://192.168.1.5?device=1"), "VALUE_WRONG", "line.1.port"),
+    ("road by name", _in("/dev/ttyS1", "ifsf://station:3500?device=1"), "VALUE_WRONG", "line.1.port"),
+    ("road from anywhere", _in("/dev/ttyS1", "ifsf://0.0.0.0:3500?device=1"), "VALUE_WRONG", "line.1.port"),
+    (
+        "road with a folder",
+        _in("/dev/ttyS1", "ifsf://192.168.1.5:3500/?device=1"),
+        "VALUE_WRONG",
+        "line.1.port",
+    ),
+    (
+        "road with a strange word",
+        _in("/dev/ttyS1", "ifsf://192.168.1.5:3500?device=1&lna=1"),
+        "VALUE_WRONG",
+        "line.1.port",
+    ),
+    (
+        "road with two devices",
+        _in("/dev/ttyS1", "ifsf://192.168.1.5:3500?device=1&device=2"),
+        "VALUE_WRONG",
+        "line.1.port",
+    ),
     ("empty text", _in('product = "92"', 'product = " "'), "VALUE_WRONG", "point.1.nozzle.1.product"),
     ("plain text to another machine", _in("mqtts:", "mqtt:"), "COMBINATION_IMPOSSIBLE", "hq.brokers.1"),
     (
@@ -161,6 +187,46 @@ BAD_FILES: list[tuple[str, Callable[[], str], str, str]] = [
         _in('"/dev/ttyS1"', '"socket://10.0.0.7:502"\npty = true'),
         "COMBINATION_IMPOSSIBLE",
         "line.1.pty",
+    ),
+    (
+        "a second line where a line between POS and printer is",
+        lambda: _in('"/dev/ttyS1"', '"/dev/ttyS1 -> /dev/ttyS2"')() + SECOND_LINE,
+        "COMBINATION_IMPOSSIBLE",
+        "line.2.port",
+    ),
+    ("tap on its own port", _tapped("/dev/ttyS1", "/dev/ttyS1"), "COMBINATION_IMPOSSIBLE", "line.1.tap"),
+    (
+        "tap on another line's port",
+        lambda: _tapped("/dev/ttyS1", "/dev/ttyS2")() + SECOND_LINE,
+        "COMBINATION_IMPOSSIBLE",
+        "line.2.port",
+    ),
+    (
+        "tap on another line's tap",
+        lambda: (
+            _tapped("/dev/ttyS1", "/dev/ttyS3")()
+            + SECOND_LINE.replace('ttyS2"', 'ttyS2"\ntap = "/dev/ttyS3"')
+        ),
+        "COMBINATION_IMPOSSIBLE",
+        "line.2.tap",
+    ),
+    (
+        "tap beside datagrams",
+        _tapped("udp://230.0.0.1:14001", "/dev/ttyS2"),
+        "COMBINATION_IMPOSSIBLE",
+        "line.1.tap",
+    ),
+    (
+        "tap that is datagrams",
+        _tapped("/dev/ttyS1", "udp://230.0.0.1:14001"),
+        "COMBINATION_IMPOSSIBLE",
+        "line.1.tap",
+    ),
+    (
+        "tap beside a line between POS and printer",
+        _tapped("/dev/ttyS1 -> /dev/ttyS2", "/dev/ttyS3"),
+        "COMBINATION_IMPOSSIBLE",
+        "line.1.tap",
     ),
     (
         "nozzle of no device",
@@ -279,3 +345,12 @@ def test_the_key_given_twice_or_unreadable(tmp_path: Path, monkeypatch: pytest.M
     assert KEY_HEX[2:] not in str(problem)
     monkeypatch.setenv("FORECOURT_CREDENTIAL_KEY_K1", KEY_HEX)
     assert _only_problem(path, secrets_needed=True).code == "COMBINATION_IMPOSSIBLE"
+
+
+@pytest.mark.parametrize(
+    ("port", "tap"), [("/dev/ttyS1", "/dev/ttyS2"), ("socket://10.0.0.7:4001", "socket://10.0.0.7:4002")]
+)
+def test_a_tap_on_a_device_of_its_own_is_taken(tmp_path: Path, port: str, tap: str) -> None:
+    settings = load_settings(station_file(tmp_path, _tapped(port, tap)()))
+    assert not isinstance(settings, ConfigRefused)
+    assert (settings.line[0].port, settings.line[0].tap) == (port, tap)
