@@ -3,6 +3,9 @@
 While the agent runs nobody else may open its ports. When it does not, each port gets about two
 seconds with the driver's own session on the one loop there is. Whatever a device reports then is
 answered with "not now", so that it keeps it for the agent.
+
+Who is asked and does not answer has failed. A register may be off, and on a line on which we only listen
+whoever asks there may be: then quiet is worth a look and no more.
 """
 
 import random
@@ -23,7 +26,8 @@ _LOOK_EVERY_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """One line to try. `addresses` are its devices'; a POS (`is_pos`) may have nothing to say."""
+    """One line to try. `addresses` are its devices'; a POS (`is_pos`) may have nothing to say, and where the
+    session never speaks (`listens`) somebody else must."""
 
     name: str
     port: str
@@ -31,25 +35,41 @@ class Wire:
     session: Session
     addresses: tuple[str, ...]
     is_pos: bool
+    listens: bool
 
 
-def from_status(lines: Sequence[Mapping[str, Any]], pos_lines: frozenset[str]) -> list[Finding]:
+def from_status(
+    lines: Sequence[Mapping[str, Any]], pos_lines: frozenset[str], listening_lines: frozenset[str]
+) -> list[Finding]:
     """`lines` as the running agent's status has them."""
-    return [_of_status(line, is_pos=line["name"] in pos_lines) for line in lines]
+    return [
+        _of_status(line, is_pos=line["name"] in pos_lines, listens=line["name"] in listening_lines)
+        for line in lines
+    ]
 
 
-def _of_status(line: Mapping[str, Any], *, is_pos: bool) -> Finding:
+def _of_status(line: Mapping[str, Any], *, is_pos: bool, listens: bool) -> Finding:
     name = f"line {line['name']}"
     if not line["port_open"]:
         return _refused(name, line["trouble"] or "the port is not open (yet)")
-    if line["silent_addresses"] and not is_pos:
-        evidence = f"device {', '.join(line['silent_addresses'])} does not answer the agent"
-        return failure(Part.DEVICE, name, "DEVICE_SILENT", evidence)
-    if line["heard_ago_ms"] is None or line["silent_addresses"]:
+    if line["silent_addresses"]:
+        return _silent(name, line["silent_addresses"], is_pos=is_pos, listens=listens)
+    if line["heard_ago_ms"] is None:
         code = "POS_QUIET" if is_pos else "NOT_HEARD_YET"
         return doubt(Part.DEVICE, name, code, "the port is open, nothing sensible is heard")
+    if (quality := line["quality"]) is not None and quality["is_worse"]:
+        return doubt(Part.DEVICE, name, "LINE_QUALITY", quality["told"])
     heard = line["counters"].get("HEARD", 0)
     return fine(Part.DEVICE, name, f"heard {line['heard_ago_ms']} ms ago, {heard} frames since the start")
+
+
+def _silent(name: str, addresses: Sequence[str], *, is_pos: bool, listens: bool) -> Finding:
+    who = ", ".join(addresses)
+    if is_pos:
+        return doubt(Part.DEVICE, name, "POS_QUIET", "the port is open, the POS says nothing")
+    if listens:
+        return doubt(Part.DEVICE, name, "WIRE_QUIET", f"the port is open, device {who} is not heard")
+    return failure(Part.DEVICE, name, "DEVICE_SILENT", f"device {who} does not answer the agent")
 
 
 def _refused(name: str, trouble: str) -> Finding:
@@ -127,6 +147,9 @@ def _judge(trial: _Trial) -> Finding:
     missing = [address for address in wire.addresses if address not in trial.answered]
     if missing and wire.is_pos:
         return doubt(Part.DEVICE, name, "POS_QUIET", f"{wire.port} is open, the POS said nothing")
+    if missing and wire.listens:
+        evidence = f"{wire.port} is open, device {', '.join(missing)} was not heard"
+        return doubt(Part.DEVICE, name, "WIRE_QUIET", evidence)
     if missing:
         evidence = f"{wire.port} is open, device {', '.join(missing)} did not answer"
         return failure(Part.DEVICE, name, "DEVICE_SILENT", evidence)

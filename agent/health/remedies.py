@@ -23,6 +23,10 @@ REMEDIES = MappingProxyType(
         # devices
         "PORT_CLOSED": "check cable, converter and the port in the settings",
         "DEVICE_SILENT": "check power, cable and address of the device, and speed and parity of the line",
+        "WIRE_QUIET": "nothing, if who asks on this line is switched off, or the device that is named; "
+        "else check the tap's wires, and speed and parity of the line",
+        "LINE_QUALITY": "damaged frames: look at plugs, screws, shield and what was changed near the cable; "
+        "unanswered or late: at the device, its power, and the gateway or network between",
         "NOT_HEARD_YET": "wait a minute and ask again",
         "POS_QUIET": "nothing, if the register is off; else check its cable and its loyalty link",
         # store

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from tests.bench.burst import burst
 from tests.bench.drain import drain
+from tests.bench.drivers_hangup import hangup
+from tests.bench.drivers_points32 import SITES, Forecourt, points32
 from tests.bench.evaluator import evaluator
 from tests.bench.figure import Figure, say, summary
 from tests.bench.footprint import Concentrators, Dispensers, Kind, footprint
@@ -36,6 +38,8 @@ class Size:
     sites: tuple[Kind, ...]
     seconds: float
     polled_sales: int
+    forecourts: tuple[Forecourt, ...]
+    hung_up: int
     started: int
     weighed_sales: int
     awards: int
@@ -55,6 +59,8 @@ FULL = Size(
     sites=(Dispensers, Concentrators),
     seconds=10,
     polled_sales=64,
+    forecourts=SITES,
+    hung_up=30,
     started=7,
     weighed_sales=400,
     awards=2_000,
@@ -73,6 +79,8 @@ QUICK = Size(
     sites=(Dispensers,),
     seconds=1,
     polled_sales=16,
+    forecourts=SITES[:1],
+    hung_up=1,
     started=1,
     weighed_sales=100,
     awards=20,
@@ -91,6 +99,8 @@ PARTS: dict[str, Callable[[Path, Size], Iterable[Figure]]] = {
     "footprint": lambda place, size: footprint(
         place, size.sites, seconds=size.seconds, sales=size.polled_sales
     ),
+    "points32": lambda place, size: points32(place, size.forecourts, seconds=size.seconds),
+    "hangup": lambda place, size: hangup(place, sales=size.hung_up),
     "startup": lambda place, size: [startup(place, pairs=size.started)],
     "volume": lambda place, size: volume(place, sales=size.weighed_sales),
     "award": lambda place, size: [evaluator(pairs=size.pairs, calls=size.awards)],

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.drivers_hangup import ways
+
 ROOT = Path(__file__).parents[2]
 ALWAYS = {"figure", "value", "limit", "ok", "ratio", "unit"}
 LOADS = ["sqlite_3_stations_1_workers", "postgresql_2_stations_2_workers"]
@@ -15,6 +17,8 @@ FIGURES = {
     "wire": ["wire_to_durable_with_award", "wire_to_durable_fact_only"],
     "burst": ["burst_through_the_till"],
     "footprint": ["rss_16_modbus_dispensers", "cpu_16_modbus_dispensers"],
+    "points32": ["cpu_32_points_companytec"],
+    "hangup": [f"hangup_{way.name}" for way in ways()],
     "startup": ["forecourt_status_start_to_end"],
     "volume": [
         "bytes_per_sale_in_a_full_batch",

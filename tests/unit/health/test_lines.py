@@ -8,11 +8,14 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from agent.clock import SystemClock
 from agent.health.findings import Finding, Level
 from agent.health.lines import Wire, by_listening
 from drivers import catalogue
 from drivers.companytec.simulator import CompanytecSimulator
+from drivers.dart.options import DartOptions
 from drivers.ports import PortSpec, open_port
 from drivers.pos_link.options import PosLinkOptions
 from drivers.pos_link.simulator import PosSimulator
@@ -22,11 +25,12 @@ from tests.house.sources import ROOT
 CLOCK = SystemClock()
 
 
-def _wire(path: str, driver: str = "companytec", **options: object) -> Wire:
+def _wire(path: str, driver: str = "companytec", address: str = "1", **options: object) -> Wire:
     found = catalogue.find(driver)
-    session = found.open_session("1", found.options.model_validate(options))
+    session = found.open_session(address, found.options.model_validate(options))
     port = partial(open_port, PortSpec(path, pty=True))
-    return Wire("island-1", path, port, session, ("1",), is_pos=found.hand_over is None)
+    listens = found.listens(found.options.model_validate(options))
+    return Wire("island-1", path, port, session, (address,), is_pos=found.is_pos, listens=listens)
 
 
 def _listen(*wires: Wire, limit_ms: int = 2_000) -> list[Finding]:
@@ -44,14 +48,33 @@ def test_a_device_that_answers_is_found_and_keeps_its_record() -> None:
     assert (finding.level, finding.code) == (Level.OK, "")
 
 
-def test_a_line_on_which_nobody_answers() -> None:
+@pytest.mark.parametrize(
+    ("driver", "address", "expected"),
+    [
+        ("companytec", "1", (Level.FAIL, "DEVICE_SILENT")),
+        ("veeder_root", "1", (Level.FAIL, "DEVICE_SILENT")),
+        ("dart", "50", (Level.WARN, "WIRE_QUIET")),
+    ],
+)
+def test_a_line_on_which_nobody_is_heard(driver: str, address: str, expected: tuple[Level, str]) -> None:
+    """A gauge is asked as a pump is; a tap may be beside a controller that is switched off."""
     master, slave = os.openpty()
     try:
-        (finding,) = _listen(_wire(os.ttyname(slave)), limit_ms=300)
+        (finding,) = _listen(_wire(os.ttyname(slave), driver, address), limit_ms=300)
     finally:
         os.close(master)
         os.close(slave)
-    assert (finding.level, finding.code) == (Level.FAIL, "DEVICE_SILENT")
+    assert (finding.level, finding.code) == expected
+    assert address in finding.evidence
+
+
+def test_a_tap_hears_a_pump_that_its_controller_polls() -> None:
+    wire = SimulatorOnPty(catalogue.find("dart").open_simulator("50", DartOptions()), CLOCK.monotonic_ms)
+    try:
+        (finding,) = _listen(_wire(wire.path, "dart", "50"))
+    finally:
+        wire.close()
+    assert (finding.level, finding.code) == (Level.OK, "")
 
 
 def test_a_pos_may_be_quiet_and_is_heard_when_it_speaks() -> None:

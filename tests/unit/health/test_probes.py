@@ -24,7 +24,9 @@ LINE = {
     "heard_ago_ms": 40,
     "silent_addresses": [],
     "counters": {"HEARD": 7},
+    "quality": None,
 }
+WORSE = {"is_worse": True, "told": "last hour 2.00 % errors"}
 NO_POS: frozenset[str] = frozenset()
 
 
@@ -93,30 +95,40 @@ def test_broken_promises_are_shown_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "is_pos", "expected"),
+    ("change", "kind", "expected"),
     [
-        ({}, False, (Level.OK, "")),
-        ({"heard_ago_ms": None}, False, (Level.WARN, "NOT_HEARD_YET")),
-        ({"heard_ago_ms": None}, True, (Level.WARN, "POS_QUIET")),
-        ({"silent_addresses": ["1"]}, False, (Level.FAIL, "DEVICE_SILENT")),
-        ({"silent_addresses": ["1"]}, True, (Level.WARN, "POS_QUIET")),
-        ({"port_open": False}, False, (Level.FAIL, "PORT_CLOSED")),
-        ({"port_open": False, "trouble": "read: end of file"}, False, (Level.FAIL, "PORT_CLOSED")),
+        ({}, "pump", (Level.OK, "")),
+        ({"quality": {**WORSE, "is_worse": False}}, "pump", (Level.OK, "")),
+        ({"quality": WORSE}, "pump", (Level.WARN, "LINE_QUALITY")),
+        ({"quality": WORSE, "silent_addresses": ["1"]}, "pump", (Level.FAIL, "DEVICE_SILENT")),
+        ({"heard_ago_ms": None}, "pump", (Level.WARN, "NOT_HEARD_YET")),
+        ({"heard_ago_ms": None}, "listening", (Level.WARN, "NOT_HEARD_YET")),
+        ({"heard_ago_ms": None}, "pos", (Level.WARN, "POS_QUIET")),
+        ({"silent_addresses": ["1"]}, "pump", (Level.FAIL, "DEVICE_SILENT")),
+        ({"silent_addresses": ["1"]}, "listening", (Level.WARN, "WIRE_QUIET")),
+        ({"silent_addresses": ["1"]}, "pos", (Level.WARN, "POS_QUIET")),
+        ({"silent_addresses": ["1"]}, "listening pos", (Level.WARN, "POS_QUIET")),
+        ({"port_open": False}, "pump", (Level.FAIL, "PORT_CLOSED")),
+        ({"port_open": False}, "listening", (Level.FAIL, "PORT_CLOSED")),
+        ({"port_open": False, "trouble": "read: end of file"}, "pump", (Level.FAIL, "PORT_CLOSED")),
         (
             {"port_open": False, "trouble": "PORT_BUSY: /dev/x: taken; stop the other one"},
-            False,
+            "pump",
             (Level.FAIL, "PORT_BUSY"),
         ),
     ],
 )
 def test_a_line_of_the_running_agent(
-    change: dict[str, object], is_pos: bool, expected: tuple[Level, str]
+    change: dict[str, object], kind: str, expected: tuple[Level, str]
 ) -> None:
-    pos_lines = frozenset({"island-1"}) if is_pos else NO_POS
-    (finding,) = lines.from_status([{**LINE, **change}], pos_lines)
+    it = frozenset({"island-1"})
+    pos_lines, listening_lines = it if "pos" in kind else NO_POS, it if "listening" in kind else NO_POS
+    (finding,) = lines.from_status([{**LINE, **change}], pos_lines, listening_lines)
     assert _said(finding) == expected
     if finding.code == "PORT_BUSY":
         assert (finding.evidence, finding.remedy) == ("/dev/x: taken", "stop the other one")
+    if finding.code == "LINE_QUALITY":
+        assert finding.evidence == WORSE["told"]
 
 
 @pytest.mark.parametrize(
