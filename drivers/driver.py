@@ -62,7 +62,8 @@ class Driver:
     `options` validates the table `[line.device.options]` of station.toml.
     `open_session(address, options)` makes our side, `open_simulator(address, options)` the device's.
     `hand_over` is None for what sells nothing: a POS link, or with `is_gauge` a tank gauge. `silence_ms` is
-    the time within which a dead device is noticed.
+    the time within which a dead device is noticed. `flags` are all the codes with which it may mark an odd
+    fuelling; what each means stands in agent/README.md.
 
     For people at the cabinet: `explain(data, options)` gives the views of any bytes, and never raises;
     `wirings`, `tcp_ports` and `addresses` are where a device is looked for, the likeliest first;
@@ -90,6 +91,7 @@ class Driver:
     redact: Callable[[bytes, Any], bytes] | None = None
     sell: Sell | None = None
     is_gauge: bool = False
+    flags: frozenset[str] = frozenset()
 
     @property
     def is_pos(self) -> bool:

@@ -146,7 +146,11 @@ def _session(line: LineSettings) -> Session | StartRefused:
             where = ".".join(("options", *map(str, first["loc"])))
             text = f"line {line.name}, device {device.key}, {where}: {first['msg']}; see drivers/README.md"
             return StartRefused("DRIVER_OPTION", text)
-        sessions.append(driver.open_session(device.address, options))
+        try:
+            sessions.append(driver.open_session(device.address, options))
+        except ValueError as error:
+            text = f"line {line.name}, device {device.key}, address {device.address}: {error}"
+            return StartRefused("DRIVER_ADDRESS", f"{text}; see the driver's NOTES.md")
     if len(sessions) == 1:
         return sessions[0]
     return Audience(sessions) if _listens(line) else Bus(sessions)

@@ -43,13 +43,15 @@ def list_drivers(json_output: JsonOption = False) -> None:
             }
             for driver in drivers
         ]
-        as_json({"ok": True, "drivers": rows})
+        as_json({"ok": True, "drivers": rows, "broken": list(catalogue.broken())})
         return
     table(
         ("driver", "hand-over", "grade", "speaks", "evidence"),
         ((d.name, d.role, d.grade.value, d.title, d.evidence) for d in drivers),
     )
     typer.echo("\nhand-over: A kept until acknowledged, B last sale stays readable, C counter only")
+    for why in catalogue.broken():
+        typer.echo(f"not usable: {why}")
 
 
 @app.command()

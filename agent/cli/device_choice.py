@@ -30,7 +30,9 @@ AddressOption = Annotated[
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--option", metavar="NAME=VALUE", help="As in [line.device.options]; repeat."),
+    typer.Option(
+        "--option", metavar="NAME=VALUE", help="As in the options of a device in station.toml; repeat."
+    ),
 ]
 BaudOption = Annotated[int, typer.Option(min=0, help="Speed of a serial port; 0: as the driver says.")]
 CharacterOption = Annotated[

@@ -13,12 +13,13 @@ from drivers.session import Session
 
 
 class BlueprintCase:
-    """A `PumpCase`; every sixth sale or so is preceded by one of zero volume."""
+    """An `OddPumpCase`; every sixth sale or so is preceded by one of zero volume. Started with a high
+    `first_number` its numbers wrap within the run."""
 
     hand_over: HandOver = HandOver.BUFFERED
 
-    def __init__(self) -> None:
-        self.simulator = BlueprintSimulator()
+    def __init__(self, first_number: int = 1) -> None:
+        self.simulator = BlueprintSimulator(first_number)
 
     def open_session(self) -> Session:
         return BlueprintSession("1", BlueprintOptions())
@@ -32,6 +33,14 @@ class BlueprintCase:
         if rng.randrange(6) == 0:
             self.simulator.sell(nozzle, 0, 0, price_fen)
         self.simulator.sell(nozzle, volume_cl, volume_cl * price_fen // 100, price_fen)
+
+    def sell_odd(self, rng: random.Random, now: Monotonic) -> None:
+        """Zero volume, the smallest and the largest, money that does not fit, a nozzle nobody has."""
+        nozzle, volume_cl = rng.choice(("00", "01", "99")), rng.choice((0, 1, 999_999))
+        self.simulator.sell(nozzle, volume_cl, rng.choice((0, 1, 999_999)), rng.choice((0, 777, 9_999)))
+
+    def backlog(self) -> int:
+        return len(self.simulator.sold) - len(self.simulator.released)
 
     def sold(self) -> Sequence[Sold]:
         return [_as_sold(sale) for sale in self.simulator.sold if int(sale.volume)]

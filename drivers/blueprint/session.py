@@ -1,7 +1,9 @@
 """Our side of the blueprint conversation: ask, report, and only when it is durable say "keep".
 
 One question is out at a time. A lost "keep" needs no cure of its own: the device offers the sale
-again, the till says REPEATED, and it is kept then.
+again, the till says REPEATED, and it is kept then. Nor does an answer that comes after its time: each
+says what it answers, and a sale says its number. Where a device's answers do not, the session keeps
+quiet (and `awaiting()`) until none can come any more.
 """
 
 from collections import Counter, deque
@@ -22,6 +24,7 @@ from drivers.events import (
 )
 
 SILENCE_MS = 3_000
+"""More than the slowest options need for two questions, so that one lost answer is no silence."""
 
 
 class BlueprintSession:
@@ -83,6 +86,7 @@ class BlueprintSession:
             self._heard_at = now
         if self._silent is not True and now - self._heard_at >= SILENCE_MS:
             self._silent = True
+            self._counters["SILENT"] += 1
             self._events.append(DeviceSilent(self._address, now - self._heard_at))
         if self._answer_due is not None and now >= self._answer_due:
             self._counters["NO_ANSWER"] += 1
@@ -102,21 +106,27 @@ class BlueprintSession:
         self._question, self._answer_due, self._speak_at = codec.READ, None, Monotonic(at_ms)
 
     def _hear(self, body: str, now: Monotonic) -> None:
+        if body == codec.READ:
+            self._counters["OTHER_MASTER"] += 1
+            return
+        self._note_life(now)
         sale = codec.parse_sale(body)
         reading = self._question == codec.READ
         expected = (sale is not None or body == codec.NOTHING) if reading else body == self._question
         if self._answer_due is None or not expected:
-            self._counters["UNASKED_FRAME"] += 1
+            self._counters["LATE_ANSWER"] += 1
             return
+        nothing_more = reading and sale is None
+        self._read_next(now + self._options.poll_ms if nothing_more else now)
+        if sale is not None:
+            self._take(sale)
+
+    def _note_life(self, now: Monotonic) -> None:
         self._counters["HEARD"] += 1
         self._heard_at = now
         if self._silent is not False:
             self._silent = False
             self._events.append(DeviceBack(self._address))
-        nothing_more = reading and sale is None
-        self._read_next(now + self._options.poll_ms if nothing_more else now)
-        if sale is not None:
-            self._take(sale)
 
     def _take(self, sale: codec.Sale) -> None:
         if int(sale.volume) == 0:

@@ -12,26 +12,27 @@ ROOM = 1_000
 class BlueprintSimulator:
     """Concrete verb: `sell`. Truth: `sold` (all) and `released` (told to us as kept)."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_number: int = 1) -> None:
         self.sold: list[codec.Sale] = []
         self.released: list[codec.Sale] = []
         self._waiting: deque[codec.Sale] = deque()
         self._reader = codec.Reader()
         self._outgoing = bytearray()
-        self._totalizer = 0
+        self._next_number, self._totalizer = first_number, 0
 
     def sell(self, nozzle: str, volume_cl: int, amount_fen: int, price_fen: int) -> codec.Sale:
         """One finished sale. `volume_cl` in 10 ml, `price_fen` per litre."""
         assert len(self._waiting) < ROOM, "the device's memory is full"
         self._totalizer = (self._totalizer + volume_cl) % 10**10
         sale = codec.Sale(
-            sequence_no=f"{(len(self.sold) + 1) % 10_000:04d}",
+            sequence_no=f"{self._next_number:04d}",
             nozzle=nozzle,
             volume=f"{volume_cl:06d}",
             amount=f"{amount_fen:06d}",
             unit_price=f"{price_fen:04d}",
             totalizer=f"{self._totalizer:010d}",
         )
+        self._next_number = (self._next_number + 1) % 10_000
         self.sold.append(sale)
         self._waiting.append(sale)
         return sale

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drivers.companytec.options import CompanytecOptions
+from drivers.companytec.options import SILENCE_MS, CompanytecOptions
 from drivers.conformance import Cases
 from drivers.driver import Ask, Driver, Grade, Wiring
 from drivers.events import HandOver, Monotonic
@@ -66,7 +66,7 @@ DRIVER = Driver(
     grade=Grade.BRONZE,
     evidence="maker's documents (DT435, DT214)",
     options=CompanytecOptions,
-    silence_ms=5_000,
+    silence_ms=SILENCE_MS,
     open_session=_open_session,
     open_simulator=_open_simulator,
     explain=_explain,
@@ -75,4 +75,7 @@ DRIVER = Driver(
     asks=_asks,
     redact=_redact,
     sell=_sell,
+    flags=frozenset(
+        {"AMOUNT_BELOW_MINOR", "DEVICE_TIME_ODD", "MEMORY_STATUS", "RECORD_NUMBER_ODD", "TOTALIZER_ODD"}
+    ),
 )

@@ -8,8 +8,9 @@ from collections import Counter, deque
 from collections.abc import Mapping
 
 from drivers.companytec.dialects import Ask, Dialect
-from drivers.companytec.presence import Presence
+from drivers.companytec.options import SILENCE_MS
 from drivers.events import DriverEvent, Monotonic
+from drivers.presence import Presence
 
 
 class Conversation(ABC):
@@ -20,7 +21,7 @@ class Conversation(ABC):
         self._answer_ms = answer_ms
         self._gap_ms = gap_ms
         self._reader = dialect.reader()
-        self._presence = Presence(address)
+        self._presence = Presence(address, SILENCE_MS)
         self._events: deque[DriverEvent] = deque()
         self._counters: Counter[str] = Counter()
         self._ask = Ask.POINTERS
@@ -85,9 +86,9 @@ class Conversation(ABC):
         return min((timer for timer in timers if timer is not None), default=None)
 
     def handle_timer(self, now: Monotonic) -> None:
-        if (silent := self._presence.watch(now)) is not None:
-            self._counters["SILENT"] += 1
-            self._events.append(silent)
+        silent = self._presence.check(now)
+        self._counters["SILENT"] += len(silent)
+        self._events.extend(silent)
         if self._answer_due is not None and now >= self._answer_due:
             self._counters["NO_ANSWER"] += 1
             self._fail(now)
@@ -113,9 +114,9 @@ class Conversation(ABC):
 
     def _heard(self, now: Monotonic) -> None:
         self._counters["HEARD"] += 1
-        if (back := self._presence.heard(now)) is not None:
+        if back := self._presence.heard(now):
             self._came_back(now)
-            self._events.append(back)
+            self._events.extend(back)
 
     def _answered(self, now: Monotonic, *, speak_at: Monotonic | None = None) -> None:
         self._answer_due = None

@@ -4,6 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+SILENCE_MS = 5_000
+
 Protocol = Literal["cbc", "horustech"]
 Record = Literal["auto", "short", "identified", "dual", "paf1", "paf2", "paf_extended", "plain", "extended"]
 _BOTH: frozenset[Record] = frozenset({"auto"})

@@ -3,7 +3,7 @@
 from typing import Any
 
 from drivers.conformance import Cases
-from drivers.dart.options import DartOptions
+from drivers.dart.options import SILENCE_MS, DartOptions
 from drivers.driver import Ask, Driver, Grade, Wiring
 from drivers.events import HandOver, Monotonic
 from drivers.session import Session, Simulator
@@ -75,7 +75,7 @@ DRIVER = Driver(
     grade=Grade.BRONZE,
     evidence="14 captured frames of one open project",
     options=DartOptions,
-    silence_ms=3_000,
+    silence_ms=SILENCE_MS,
     open_session=_open_session,
     open_simulator=_open_simulator,
     explain=_explain,
@@ -84,4 +84,5 @@ DRIVER = Driver(
     asks=_asks,
     listens=_listens,
     sell=_sell,
+    flags=frozenset({"TOTALIZER_UNHEARD", "TOTAL_DIFFERS"}),
 )

@@ -14,10 +14,11 @@ from drivers.dart import codec, words
 from drivers.dart.codec import Control, Frame
 from drivers.dart.last_sale import LastSale
 from drivers.dart.oddities import count_oddities
-from drivers.dart.options import DartOptions
-from drivers.dart.presence import Owed, Presence
+from drivers.dart.options import SILENCE_MS, DartOptions
 from drivers.dart.sequence import Heard, Sequence, next_tx_no
 from drivers.events import Answer, DriverEvent, Monotonic, Notice
+from drivers.owed import Owed
+from drivers.presence import Presence
 
 SIGHT_MS = 2_500
 """A pump that was not heard for so long may have begun another fuelling meanwhile."""
@@ -42,7 +43,7 @@ class DartMaster:
         self._reader = codec.Reader()
         self._sequence = Sequence()
         self._sales = LastSale(address, options)
-        self._presence = Presence(address)
+        self._presence = Presence(address, SILENCE_MS)
         self._owed = Owed()
         self._counters: Counter[str] = Counter()
         self._out = Out.NOTHING

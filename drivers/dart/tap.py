@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from drivers.dart import codec, words
 from drivers.dart.codec import Control, Frame
 from drivers.dart.oddities import count_oddities
-from drivers.dart.options import DartOptions
+from drivers.dart.options import SILENCE_MS, DartOptions
 from drivers.dart.overheard import Overheard
-from drivers.dart.presence import Owed, Presence
 from drivers.dart.sequence import Heard, Sequence
 from drivers.events import Answer, DriverEvent, Monotonic, Notice
+from drivers.owed import Owed
+from drivers.presence import Presence
 
 SIGHT_MS = 2_000
 """A pump that was not heard for so long may have sold, or lost its power, meanwhile."""
@@ -30,7 +31,7 @@ class DartTap:
         self._reader = codec.Reader()
         self._sequence = Sequence()
         self._sales = Overheard(address, options)
-        self._presence = Presence(address)
+        self._presence = Presence(address, SILENCE_MS)
         self._owed = Owed()
         self._counters: Counter[str] = Counter()
         self._was_polled = False

@@ -5,7 +5,7 @@ from typing import Any
 from drivers.conformance import Cases
 from drivers.driver import Ask, Driver, Grade, Wiring
 from drivers.events import HandOver, Monotonic
-from drivers.hengshan.options import HengshanOptions
+from drivers.hengshan.options import SILENCE_MS, HengshanOptions
 from drivers.session import Session, Simulator
 from drivers.views import View
 
@@ -79,7 +79,7 @@ DRIVER = Driver(
     grade=Grade.BRONZE,
     evidence="one open controller",
     options=HengshanOptions,
-    silence_ms=4_000,
+    silence_ms=SILENCE_MS,
     open_session=_open_session,
     open_simulator=_open_simulator,
     explain=_explain,
@@ -88,4 +88,5 @@ DRIVER = Driver(
     asks=_asks,
     listens=_listens,
     sell=_sell,
+    flags=frozenset({"AMOUNT_BELOW_MINOR", "NUMBER_DIFFERS", "TOTALIZER_MISSING"}),
 )

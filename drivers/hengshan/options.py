@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Mode = Literal["listen", "master"]
 
+SILENCE_MS = 4_000
+
 
 class HengshanOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from drivers.events import Answer, DriverEvent, Monotonic, Notice
 from drivers.hengshan import codec, words
 from drivers.hengshan.codec import Frame
-from drivers.hengshan.options import HengshanOptions
-from drivers.hengshan.presence import Owed, Presence
+from drivers.hengshan.options import SILENCE_MS, HengshanOptions
 from drivers.hengshan.sales import Ask, Question, Sales
 from drivers.hengshan.words import Confirmation, Meter, NoSale, Reply, Sale
+from drivers.owed import Owed
+from drivers.presence import Presence
 
 _COMMANDS = {Ask.TOTALS: codec.TOTALS, Ask.SALE: codec.SALE, Ask.CONFIRM: codec.CONFIRM}
 
@@ -43,7 +44,7 @@ class HengshanMaster:
         self._counters: Counter[str] = Counter()
         self._reader = codec.Reader()
         self._sales = Sales(address, options, self._counters)
-        self._presence = Presence(address)
+        self._presence = Presence(address, SILENCE_MS)
         self._owed = Owed()
         self._number = 0
         self._numbers = _FrameNumbers()

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from drivers.events import Answer, DriverEvent, Monotonic, Notice
 from drivers.hengshan import codec, words
 from drivers.hengshan.codec import Frame
-from drivers.hengshan.options import HengshanOptions
+from drivers.hengshan.options import SILENCE_MS, HengshanOptions
 from drivers.hengshan.overheard import Overheard
-from drivers.hengshan.presence import Owed, Presence
+from drivers.owed import Owed
+from drivers.presence import Presence
 
 SIGHT_MS = 2_000
 """A dispenser that was not heard for so long may have served a customer meanwhile."""
@@ -24,7 +25,7 @@ class HengshanTap:
         self._device = codec.address_of(address)
         self._reader = codec.Reader()
         self._sales = Overheard(address, options)
-        self._presence = Presence(address)
+        self._presence = Presence(address, SILENCE_MS)
         self._owed = Owed()
         self._counters: Counter[str] = Counter()
 

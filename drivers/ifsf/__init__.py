@@ -81,4 +81,15 @@ DRIVER = Driver(
     wirings=(Wiring(9_600), Wiring(19_200)),
     addresses=("1", "2", "3", "4"),
     sell=_sell,
+    flags=frozenset(
+        {
+            "AMOUNT_BELOW_MINOR",
+            "DEVICE_ERROR",
+            "DEVICE_TIME_ODD",
+            "NOZZLE_ODD",
+            "PRICE_ODD",
+            "SEQUENCE_ODD",
+            "TOTALIZER_ODD",
+        }
+    ),
 )

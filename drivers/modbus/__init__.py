@@ -77,4 +77,17 @@ DRIVER = Driver(
     addresses=tuple(map(str, range(1, 17))),
     asks=_asks,
     sell=_sell,
+    flags=frozenset(
+        {
+            "AMOUNT_TOTAL_DIFFERS",
+            "BEGAN_UNSEEN",
+            "END_UNSEEN",
+            "PRICE_UNKNOWN",
+            "PRICE_UNREADABLE",
+            "RECORDS_LOST",
+            "RECORD_STATUS",
+            "TOTAL_DIFFERS",
+            "TOTAL_UNREADABLE",
+        }
+    ),
 )

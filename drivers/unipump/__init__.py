@@ -74,4 +74,5 @@ DRIVER = Driver(
     wirings=(Wiring(57_600),),
     asks=_asks,
     sell=_sell,
+    flags=frozenset({"AMOUNT_BELOW_MINOR", "NOZZLE_ODD", "TOTALIZER_MISSING", "TRANSACTION_STOPPED"}),
 )

@@ -7,7 +7,7 @@ from drivers.driver import Ask, Driver, Grade, Wiring
 from drivers.events import HandOver, Monotonic
 from drivers.session import Session, Simulator
 from drivers.views import View
-from drivers.zhengxing.options import ZhengxingOptions
+from drivers.zhengxing.options import SILENCE_MS, ZhengxingOptions
 
 
 def _open_session(address: str, options: Any) -> Session:
@@ -77,7 +77,7 @@ DRIVER = Driver(
     grade=Grade.BRONZE,
     evidence="only one open implementation",
     options=ZhengxingOptions,
-    silence_ms=3_000,
+    silence_ms=SILENCE_MS,
     open_session=_open_session,
     open_simulator=_open_simulator,
     explain=_explain,
@@ -86,4 +86,5 @@ DRIVER = Driver(
     asks=_asks,
     listens=_listens,
     sell=_sell,
+    flags=frozenset({"HISTORIC", "PRICE_UNREADABLE", "RECORD_VARIES", "TOTALIZER_UNHEARD", "TOTAL_DIFFERS"}),
 )

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Mode = Literal["listen", "master"]
 
+SILENCE_MS = 3_000
+
 
 class ZhengxingOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Mapping
 
 from drivers.events import Answer, DriverEvent, Fuelling, Monotonic, Notice
+from drivers.owed import Owed
+from drivers.presence import Presence
 from drivers.zhengxing import codec, commands
 from drivers.zhengxing.codec import Frame
 from drivers.zhengxing.commands import Command
-from drivers.zhengxing.options import ZhengxingOptions
+from drivers.zhengxing.options import SILENCE_MS, ZhengxingOptions
 from drivers.zhengxing.point import Point
-from drivers.zhengxing.presence import Owed, Presence
 
 
 class ZhengxingMaster:
@@ -25,7 +26,7 @@ class ZhengxingMaster:
         numbers = options.points or (codec.point_of(address),)
         self._points = tuple(Point(address, number, options) for number in numbers)
         self._turn = 0
-        self._presence = Presence(address)
+        self._presence = Presence(address, SILENCE_MS)
         self._owed = Owed()
         self._counters: Counter[str] = Counter()
         self._asked: Command | None = None

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Mapping
 
 from drivers.events import Answer, DriverEvent, Monotonic, Notice
+from drivers.owed import Owed
+from drivers.presence import Presence
 from drivers.zhengxing import codec, commands, words
 from drivers.zhengxing.codec import Frame
 from drivers.zhengxing.commands import Command
-from drivers.zhengxing.options import ZhengxingOptions
+from drivers.zhengxing.options import SILENCE_MS, ZhengxingOptions
 from drivers.zhengxing.overheard import Overheard
-from drivers.zhengxing.presence import Owed, Presence
 from drivers.zhengxing.watch import SIGHT_MS
 
 _WITH_STATE = frozenset((Command.STATE, Command.ACKNOWLEDGE, Command.AUTHORISE, Command.STOP))
@@ -36,7 +37,7 @@ class ZhengxingTap:
         self._points = {
             point: _Heard(address, point, options) for point in options.points or (codec.point_of(address),)
         }
-        self._presence = Presence(address)
+        self._presence = Presence(address, SILENCE_MS)
         self._owed = Owed()
         self._counters: Counter[str] = Counter()
 

@@ -233,6 +233,7 @@ def test_the_example_is_the_shipped_one() -> None:
         ('language = "zh"', 'langauge = "zh"', ("KEY_UNKNOWN", "did you mean `language`?")),
         ('register_id = "till-1"', 'register_id = ""', ("DRIVER_OPTION", "options.register_id")),
         ('driver = "companytec"', 'driver = "companytek"', ("UNKNOWN_DRIVER", "companytec")),
+        ('driver = "companytec"', 'driver = "dart"', ("DRIVER_ADDRESS", "address 1: ")),
     ],
 )
 def test_a_wrong_setting_is_one_line(

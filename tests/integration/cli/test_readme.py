@@ -7,6 +7,7 @@ import pytest
 
 from agent.handlers.wording import _SENTENCES, sentence
 from agent.health.remedies import REMEDIES
+from drivers import catalogue
 from tests.house.sources import ROOT, python_sources
 from tests.integration.cli.commands import leaves
 from tests.integration.cli.small_station import forecourt
@@ -90,8 +91,8 @@ def test_every_flag_and_alarm_is_explained() -> None:
         "agent/handlers/record_fuelling.py",
         "agent/store/heads.py",
     )
-    drivers = ("drivers/companytec/reading.py", "drivers/modbus/ring.py", "drivers/modbus/sale_watch.py")
-    raised = {code for source in python_sources(*places, *drivers) for code in _constants(source.tree)}
+    raised = {code for source in python_sources(*places) for code in _constants(source.tree)}
+    raised |= {flag for driver in catalogue.all() for flag in driver.flags}
     for source in python_sources("agent"):
         for call in ast.walk(source.tree):
             if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("alarms.count"):

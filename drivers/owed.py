@@ -1,49 +1,21 @@
-"""Whether the dispenser is there, and what the till still owes an answer for: shared by both modes."""
+"""What the till still owes an answer for: fuellings in their order until they are on its disk."""
 
 from collections import Counter, deque
 from collections.abc import Iterable
 
-from drivers.events import Answer, DeviceBack, DeviceSilent, DriverEvent, Fuelling, Monotonic
+from drivers.events import Answer, DriverEvent, Fuelling, Monotonic
 
-SILENCE_MS = 4_000
 AGAIN_MS = 500
 """So much later a fuelling is reported again that the till could not keep."""
-OWED_AT_ONCE = 256
-"""More only if the till refuses while we merely listen: who asks has one at a time."""
-
-
-class Presence:
-    """Silence and return, each told once."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._heard_at: Monotonic | None = None
-        self._is_silent: bool | None = None
-
-    def heard(self, now: Monotonic) -> list[DriverEvent]:
-        was_there, self._is_silent, self._heard_at = self._is_silent is False, False, now
-        return [] if was_there else [DeviceBack(self._address)]
-
-    def unheard_ms(self, now: Monotonic) -> int:
-        return 0 if self._heard_at is None else now - self._heard_at
-
-    def check(self, now: Monotonic) -> list[DriverEvent]:
-        """Call at `due`: from the first call on, silence counts."""
-        if self._heard_at is None:
-            self._heard_at = now
-        if self._is_silent or now - self._heard_at < SILENCE_MS:
-            return []
-        self._is_silent = True
-        return [DeviceSilent(self._address, now - self._heard_at)]
-
-    def due(self) -> Monotonic | None:
-        if self._heard_at is None:
-            return Monotonic(0)
-        return None if self._is_silent else Monotonic(self._heard_at + SILENCE_MS)
+OWED_LIMIT = 256
+"""Reached only where we merely listen and the till refuses: who asks has one at a time."""
 
 
 class Owed:
-    """Fuellings in their order until the till has them on disk; and the other events, told once."""
+    """`add` what happened, hand out `next_event`, and take back the till's answer.
+
+    Other events are told once. Counts: OWED_LOST (no room), NOT_DURABLE (the till said "not now").
+    """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -56,7 +28,7 @@ class Owed:
         for event in events:
             if not isinstance(event, Fuelling):
                 self._events.append(event)
-            elif len(self._fuellings) < OWED_AT_ONCE:
+            elif len(self._fuellings) < OWED_LIMIT:
                 self._fuellings.append(event)
             else:
                 self.counts["OWED_LOST"] += 1
@@ -84,6 +56,7 @@ class Owed:
         return None
 
     def due(self) -> Monotonic | None:
+        """When to call `check`."""
         return self._again_at
 
     def check(self, now: Monotonic) -> None:
