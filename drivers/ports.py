@@ -35,7 +35,7 @@ class PortSpec:
     plain TCP (serial-over-TCP gateways, Modbus TCP, concentrators), or `udp://group:port`, heard only, with
     `@address` behind it for the interface of that address (without: the one of the default route), or
     `/dev/pos -> /dev/printer`: between two, see `drivers/passthrough.py`, or `ifsf://...`: heartbeats and a
-    connection each way, see `drivers/ifsf_road.py`. `pty` says that the path is a
+    connection each way, see `drivers/ifsf_road/`. `pty` says that the path is a
     pseudo-terminal: the kernel refuses even parity there (EINVAL, measured), so parity is not set.
     `dtr` and `rts` are set before opening, because a pulse on them resets some devices.
     `listen_only`: writing is our own mistake (an AssertionError), because somebody else is master there.
@@ -342,7 +342,7 @@ def _open_between(spec: PortSpec) -> Port:
 
 
 def _open_road(spec: PortSpec) -> Port:
-    from drivers.ifsf_road import open_road
+    from drivers.ifsf_road.road import open_road
 
     if spec.listen_only or spec.tap or spec.echo:
         remedy = "give it to a driver that may speak, without tap and echo"

@@ -25,7 +25,7 @@ class PointWatch:
     finding: list[Question] = field(default_factory=list)
     seen: set[bytes] = field(default_factory=set)
     found_all: bool = True
-    _lifted: int = 0
+    _lifted_bits: int = 0
     _was_busy: bool = False
     _flowing: bytes = b""
     _flow_seen: Monotonic | None = None
@@ -40,8 +40,8 @@ class PointWatch:
         if len(state_bytes) != 1 or len(lifted_bytes) != 1:
             return []
         state, lifted = state_bytes[0], lifted_bytes[0]
-        newly = lifted & ~self._lifted if state in READY_TO_FLOW else 0
-        self._lifted = lifted if state in READY_TO_FLOW else 0
+        newly = lifted & ~self._lifted_bits if state in READY_TO_FLOW else 0
+        self._lifted_bits = lifted if state in READY_TO_FLOW else 0
         if state in FLOWING:
             self._sees_flow(found.get(0x1D, b""), now)
         elif state not in READY_TO_FLOW:
@@ -65,7 +65,7 @@ class PointWatch:
 
     def forget_flow(self) -> None:
         """The wire was gone: what flowed may have ended at any time."""
-        self._flowing, self._flow_seen, self._lifted, self._was_busy = b"", None, 0, False
+        self._flowing, self._flow_seen, self._lifted_bits, self._was_busy = b"", None, 0, False
 
     def _sees_flow(self, sequence: bytes, now: Monotonic) -> None:
         if len(sequence) == 2 and any(sequence):

@@ -46,7 +46,7 @@ class _Point:
     nozzle_no: int = 0
     waiting: deque[Sale] = field(default_factory=deque)
     unpaid: dict[int, Sale] = field(default_factory=dict)
-    locked: set[int] = field(default_factory=set)
+    locked_numbers: set[int] = field(default_factory=set)
     history: deque[Sale] = field(default_factory=lambda: deque(maxlen=15))
     buffers: list[Sale | None] = field(default_factory=lambda: [None, None])
 
@@ -147,11 +147,11 @@ class IfsfSimulator:
 
     def lock(self, sale: Sale) -> None:
         """Another controller takes this sale to be paid."""
-        self._points[sale.point_no].locked.add(sale.sequence_no)
+        self._points[sale.point_no].locked_numbers.add(sale.sequence_no)
         self._push_sale(sale)
 
     def unlock(self, sale: Sale) -> None:
-        self._points[sale.point_no].locked.discard(sale.sequence_no)
+        self._points[sale.point_no].locked_numbers.discard(sale.sequence_no)
         self._push_sale(sale)
 
     def clear_by_other(self, sale: Sale) -> None:
@@ -231,7 +231,7 @@ class IfsfSimulator:
                 self._push_sale(sale)
 
     def _put_on_shelf(self, point: _Point) -> None:
-        for sequence_no in [number for number in point.unpaid if number not in point.locked]:
+        for sequence_no in [number for number in point.unpaid if number not in point.locked_numbers]:
             sale = point.unpaid.pop(sequence_no)
             point.history.append(sale)
             self.shelf.append(sale)
@@ -239,7 +239,7 @@ class IfsfSimulator:
     def _clear(self, sale: Sale) -> None:
         point = self._points[sale.point_no]
         del point.unpaid[sale.sequence_no]
-        point.locked.discard(sale.sequence_no)
+        point.locked_numbers.discard(sale.sequence_no)
         point.history.append(sale)
         self._push_sale(sale)
         self._let_in(point)
@@ -248,7 +248,7 @@ class IfsfSimulator:
         point = self._points[sale.point_no]
         if point.unpaid.get(sale.sequence_no) != sale:
             return CLEARED
-        return LOCKED if sale.sequence_no in point.locked else PAYABLE
+        return LOCKED if sale.sequence_no in point.locked_numbers else PAYABLE
 
     # Words.
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from drivers.ifsf import dictionary
 from drivers.ifsf.codec import CONTROLLER, DISPENSER, Framing, Kind, Message, fields
-from drivers.ifsf.heartbeat import Heartbeat, parse_heartbeat
 from drivers.ifsf.options import IfsfOptions
 from drivers.ifsf.wrapper import TURN_ENDS, framing_of
+from drivers.ifsf_road.heartbeat import Heartbeat, parse_heartbeat
 from drivers.views import Check, Detail, Sender, View, joined, noise
 
 WINDOW_BYTES = 1_024

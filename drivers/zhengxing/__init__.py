@@ -34,7 +34,7 @@ def _open_simulator(address: str, options: Any) -> Simulator:
 def _points(address: str, options: Any) -> tuple[int, ...]:
     from drivers.zhengxing.codec import point_of
 
-    points: tuple[int, ...] = options.points or (point_of(address),)
+    points: tuple[int, ...] = options.addresses or (point_of(address),)
     return points
 
 

@@ -26,7 +26,7 @@ class MasterCase:
     hand_over: HandOver = HandOver.BUFFERED
 
     def __init__(self) -> None:
-        self._options = ZhengxingOptions(mode="master", points=_POINTS, poll_ms=300, gap_ms=30)
+        self._options = ZhengxingOptions(mode="master", addresses=_POINTS, poll_ms=300, gap_ms=30)
         self.simulator = ZhengxingSimulator(_POINTS)
         _set_totals(self.simulator)
 
@@ -56,7 +56,7 @@ class ListenCase:
     hand_over: HandOver = HandOver.BUFFERED
 
     def __init__(self) -> None:
-        self._options = ZhengxingOptions(points=_POINTS)
+        self._options = ZhengxingOptions(addresses=_POINTS)
         self.simulator = TappedWire((*_POINTS, 7))
         self._points = self.simulator.points
         self._arrivals_count = 0

@@ -18,7 +18,7 @@ class ZhengxingOptions(BaseModel):
         "(experimental): nobody else polls it; we read its sales and acknowledge them, and never authorise: "
         "of use where it sells by itself, or on a bench",
     )
-    points: tuple[Annotated[int, Field(ge=1, le=99)], ...] = Field(
+    addresses: tuple[Annotated[int, Field(ge=1, le=99)], ...] = Field(
         default=(),
         max_length=16,
         description="numbers of this dispenser's fuelling points on the line; not set: the one that is the "

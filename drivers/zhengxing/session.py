@@ -23,7 +23,7 @@ class ZhengxingMaster:
     def __init__(self, address: str, options: ZhengxingOptions) -> None:
         self._options = options
         self._reader = codec.Reader(commands.DEVICE)
-        numbers = options.points or (codec.point_of(address),)
+        numbers = options.addresses or (codec.point_of(address),)
         self._points = tuple(Point(address, number, options) for number in numbers)
         self._turn = 0
         self._presence = Presence(address, SILENCE_MS)

@@ -35,7 +35,8 @@ class ZhengxingTap:
         self._options = options
         self._reader = codec.Reader(commands.BOTH)
         self._points = {
-            point: _Heard(address, point, options) for point in options.points or (codec.point_of(address),)
+            point: _Heard(address, point, options)
+            for point in options.addresses or (codec.point_of(address),)
         }
         self._presence = Presence(address, SILENCE_MS)
         self._owed = Owed()

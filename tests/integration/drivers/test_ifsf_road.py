@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from drivers.events import Fuelling, Monotonic
-from drivers.ifsf.heartbeat import Heartbeat, encode_heartbeat, parse_heartbeat
 from drivers.ifsf.options import IfsfOptions
 from drivers.ifsf.session import IfsfSession
 from drivers.ifsf.simulator import IfsfSimulator, Sale
-from drivers.ifsf_road import GONE_AFTER_MS, IfsfRoad, open_road
+from drivers.ifsf_road.heartbeat import Heartbeat, encode_heartbeat, parse_heartbeat
+from drivers.ifsf_road.road import GONE_AFTER_MS, IfsfRoad, open_road
 from drivers.line import Line
 from drivers.ports import Port, PortGone, PortRefused, PortSpec, open_port
 from tests.integration.drivers.line_rig import Ledger, monotonic_ms, wait_until

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.ifsf.heartbeat import Heartbeat, encode_heartbeat, parse_heartbeat
+from drivers.ifsf_road.heartbeat import Heartbeat, encode_heartbeat, parse_heartbeat
 
 BEATS = st.builds(
     Heartbeat,

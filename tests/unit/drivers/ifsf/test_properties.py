@@ -19,12 +19,12 @@ from drivers.ifsf.codec import (
     parse,
 )
 from drivers.ifsf.figures import Figure, parse_figure
-from drivers.ifsf.heartbeat import parse_heartbeat
 from drivers.ifsf.options import IfsfOptions
 from drivers.ifsf.session import IfsfSession
 from drivers.ifsf.simulator import IfsfSimulator
 from drivers.ifsf.view import explain
 from drivers.ifsf.wrapper import frame_of, framing_of
+from drivers.ifsf_road.heartbeat import parse_heartbeat
 from tests.unit.drivers.ifsf.ifsf_desk import Desk, decoded
 
 TRANSPORTS = st.sampled_from(["tcp", "serial"])

@@ -48,7 +48,7 @@ def test_over_every_wire_it_only_reads_and_acknowledges(wire: str) -> None:
     case = MasterCase()
 
     def open_session() -> Session:
-        session = Overheard("5", ZhengxingOptions(mode="master", points=(5, 6), gap_ms=30))
+        session = Overheard("5", ZhengxingOptions(mode="master", addresses=(5, 6), gap_ms=30))
         session.said = said
         return session
 
@@ -230,7 +230,7 @@ def test_totals_that_move_behind_a_sale_do_not_hold_it_up() -> None:
 
 def test_odd_sales_are_handed_over_and_acknowledged() -> None:
     case, rng = MasterCase(), random.Random(3)
-    bench = MasterBench(case.simulator, points=(5, 6))
+    bench = MasterBench(case.simulator, addresses=(5, 6))
     for _ in range(30):
         case.sell_odd(rng, bench.now)
     assert case.backlog() == 30
@@ -319,7 +319,7 @@ def test_a_sale_that_somebody_else_took_is_not_acknowledged() -> None:
 
 
 def test_a_dead_point_does_not_keep_the_other_from_selling() -> None:
-    bench = MasterBench(ZhengxingSimulator((2,)), points=(1, 2))
+    bench = MasterBench(ZhengxingSimulator((2,)), addresses=(1, 2))
     bench.simulator.points[2].store(TEN_LITRES)
     bench.run(4_000)
     assert [fuelling.nozzle for fuelling in bench.fuellings] == ["2"]

@@ -221,7 +221,7 @@ def test_what_the_till_could_not_keep_is_reported_again() -> None:
 
 
 def test_other_points_are_not_heard_and_several_may_be() -> None:
-    bench = TapBench("1", points=(2, 6))
+    bench = TapBench("1", addresses=(2, 6))
     for point, heard in ((1, 0), (2, 1), (6, 2)):
         bench.point = point
         _fuel(bench, 1_000, 51_000)

@@ -117,7 +117,7 @@ def test_any_body_of_any_command_is_explained(command: Command) -> None:
 
 
 def test_the_record_of_the_driver() -> None:
-    master = ZhengxingOptions(mode="master", points=(1, 2))
+    master = ZhengxingOptions(mode="master", addresses=(1, 2))
     assert DRIVER.listens(OPTIONS)
     assert not DRIVER.listens(master)
     assert DRIVER.asks("1", OPTIONS) == ()

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from urllib.parse import parse_qsl, urlsplit
 
-from drivers.ifsf.codec import DISPENSER
-from drivers.ifsf.heartbeat import UDP_PORT
+from drivers.ifsf_road.heartbeat import UDP_PORT
 
 BROADCAST = "255.255.255.255"
 LAST_NODE = 127
 LAST_PORT = 65_535
+DISPENSER_SUBNET, CONTROLLER_SUBNET = 0x01, 0x02
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def road_of(device: str) -> Road:
         own=_address(own),
         tcp_port=_number(tcp_port, 0, LAST_PORT),
         node=_number(settings.get("node", "1"), 1, LAST_NODE),
-        devices=frozenset(bytes((DISPENSER, node)) for node in nodes),
+        devices=frozenset(bytes((DISPENSER_SUBNET, node)) for node in nodes),
         peer=_address(peer) if peer else "",
         to=_address(settings.get("to", BROADCAST)),
         udp_port=_number(settings.get("udp", str(UDP_PORT)), 1, LAST_PORT),

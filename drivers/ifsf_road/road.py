@@ -17,9 +17,8 @@ from collections import Counter
 from contextlib import ExitStack, suppress
 
 from drivers.events import Monotonic
-from drivers.ifsf.codec import CONTROLLER
-from drivers.ifsf.heartbeat import Heartbeat, encode_heartbeat, parse_heartbeat
-from drivers.ifsf.road import Road, road_of
+from drivers.ifsf_road.heartbeat import Heartbeat, encode_heartbeat, parse_heartbeat
+from drivers.ifsf_road.setting import CONTROLLER_SUBNET, Road, road_of
 from drivers.ports import READ_BYTES, PortGone, PortRefused, settle
 
 BEAT_EVERY_MS = 10_000
@@ -126,7 +125,7 @@ class IfsfRoad:
         if due is None or now - due >= BEAT_EVERY_MS:
             due = now
         self._beat_at = Monotonic(due + BEAT_EVERY_MS)
-        us = bytes((CONTROLLER, self._road.node))
+        us = bytes((CONTROLLER_SUBNET, self._road.node))
         beat = Heartbeat(self._road.own, self._door.getsockname()[1], us, b"\x00")
         try:
             self._mouth.sendto(encode_heartbeat(beat), (self._road.to, self._road.udp_port))

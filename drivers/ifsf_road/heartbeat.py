@@ -1,7 +1,7 @@
 """The heartbeat that every IFSF node on TCP broadcasts over UDP every 10 s (devices.md 8).
 
 Address and TCP port where the node takes connections, its node address, 01, and a byte of status bits.
-`drivers/ifsf_road.py` says ours and hears the device's.
+`road.py` says ours and hears the device's.
 """
 
 from dataclasses import dataclass
