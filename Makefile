@@ -7,7 +7,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help venv dev demo check test needs drain storm bench systemd sizes generated texts lock
+.PHONY: help venv dev demo check test needs drain storm fuzz bench systemd sizes generated texts lock
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -78,6 +78,9 @@ drain: dev needs ## a million rows and sixty kills on the road to headquarters
 
 storm: dev needs .venv/.contract ## the long tests
 	$(PY) -m pytest -q -m storm --timeout 3600 tests
+
+fuzz: dev ## a million torn, forged and random inputs into every parser; FUZZ_ARGS="--inputs 50000 dart"
+	$(PY) -m tests.property.drivers.fuzz $(FUZZ_ARGS)
 
 bench: dev ## measure, one JSON line per figure
 	$(PY) -m tests.bench

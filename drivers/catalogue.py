@@ -79,7 +79,7 @@ def broken() -> tuple[str, ...]:
 
 
 def conformance_cases(name: str) -> Cases:
-    """The named cases that `drivers/conformance.py` runs for this driver."""
+    """The named cases that `drivers/conformance/` runs for this driver."""
     module = import_module(_place(name).split(":", 1)[0])
     cases: Cases = module.conformance_cases()
     return cases

@@ -2,7 +2,7 @@
 
 A session is fed bytes and time and says what to send, what happened and when it wants to be
 woken. It reads no clock, opens no port, draws no chance and logs nothing; `drivers/line.py` is the
-only loop. What every session promises is stated in `drivers/conformance.py` and tried there.
+only loop. What every session promises is stated in `drivers/conformance/` and tried there.
 """
 
 from collections.abc import Mapping

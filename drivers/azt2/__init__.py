@@ -63,7 +63,7 @@ def _sell(
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver."""
+    """What `drivers/conformance/` runs for this driver."""
     from drivers.azt2.case import ListenCase, MasterCase
     from drivers.azt2.controller import TappedWire
     from drivers.azt2.simulator import Habits

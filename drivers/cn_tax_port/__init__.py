@@ -45,7 +45,7 @@ def _asks(address: str, options: Any) -> tuple[Ask, ...]:
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver."""
+    """What `drivers/conformance/` runs for this driver."""
     from drivers.cn_tax_port.case import TaxPortCase
 
     return {

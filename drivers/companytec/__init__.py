@@ -48,7 +48,7 @@ def _asks(address: str, options: Any) -> tuple[Ask, ...]:
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver."""
+    """What `drivers/conformance/` runs for this driver."""
     from drivers.companytec.case import CompanytecCase, HorustechCase
 
     return {

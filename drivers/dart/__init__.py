@@ -62,7 +62,7 @@ def _sell(
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver."""
+    """What `drivers/conformance/` runs for this driver."""
     from drivers.dart.case import ListenCase, MasterCase
 
     return {"master": MasterCase, "listen": ListenCase}

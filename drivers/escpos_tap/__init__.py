@@ -39,7 +39,7 @@ def _listens(options: Any) -> bool:
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver."""
+    """What `drivers/conformance/` runs for this driver."""
     from drivers.escpos_tap.case import EscposTapCase
     from drivers.escpos_tap.simulator import PATTERNS
 

@@ -66,7 +66,7 @@ def _listens(options: Any) -> bool:
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver."""
+    """What `drivers/conformance/` runs for this driver."""
     from drivers.hengshan.case import ListenCase, MasterCase
 
     return {"master": MasterCase, "listen": ListenCase}

@@ -60,7 +60,7 @@ def _sell(
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver."""
+    """What `drivers/conformance/` runs for this driver."""
     from drivers.ifsf.case import SERIAL, IfsfCase
 
     return {"tcp": IfsfCase, "serial": lambda: IfsfCase(SERIAL)}

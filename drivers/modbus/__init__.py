@@ -49,7 +49,7 @@ def _sell(
 
 
 def conformance_cases() -> Cases:
-    """The dispensers on which `drivers/conformance.py` tries this driver."""
+    """The dispensers on which `drivers/conformance/` tries this driver."""
     from drivers.modbus.case import cases
 
     return cases()

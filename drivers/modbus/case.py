@@ -1,4 +1,4 @@
-"""The devices that `drivers/conformance.py` tries this driver on: dispensers of two kinds of map, one in each
+"""The devices that `drivers/conformance/` tries this driver on: dispensers of two kinds of map, one in each
 word order, and a tank gauge.
 
 They speak RTU, where a flipped or lost byte shows. On TCP the network has already answered for every

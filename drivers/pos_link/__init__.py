@@ -34,7 +34,7 @@ def _redact(data: bytes, options: Any) -> bytes:
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver: one case per encoding and profile version."""
+    """What `drivers/conformance/` runs for this driver: one case per encoding and profile version."""
     from drivers.pos_link.case import PosLinkCase
 
     return {

@@ -51,7 +51,7 @@ def _asks(address: str, options: Any) -> tuple[Ask, ...]:
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver."""
+    """What `drivers/conformance/` runs for this driver."""
     from drivers.unipump.case import UnipumpCase
 
     return {

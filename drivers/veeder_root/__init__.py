@@ -50,7 +50,7 @@ def _asks(address: str, options: Any) -> tuple[Ask, ...]:
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver: a console as it is today, and one that prints."""
+    """What `drivers/conformance/` runs for this driver: a console as it is today, and one that prints."""
     from drivers.veeder_root.case import VeederRootCase
 
     return {"computer": VeederRootCase, "printed": lambda: VeederRootCase(prints_only=True)}

@@ -35,7 +35,7 @@ def _redact(data: bytes, options: Any) -> bytes:
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver: network lines, serial records, the older text."""
+    """What `drivers/conformance/` runs for this driver: network lines, serial records, the older text."""
     from drivers.verifone_journal.case import VerifoneJournalCase
 
     plain, ruby = VerifoneJournalOptions(), VerifoneJournalOptions(dialect="ruby")

@@ -64,7 +64,7 @@ def _sell(
 
 
 def conformance_cases() -> Cases:
-    """What `drivers/conformance.py` runs for this driver."""
+    """What `drivers/conformance/` runs for this driver."""
     from drivers.zhengxing.case import ListenCase, MasterCase
 
     return {"listen": ListenCase, "master": MasterCase}

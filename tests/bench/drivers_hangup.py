@@ -66,11 +66,18 @@ def _points(device: Any) -> list[Any]:
     return list(getattr(device, "points", {0: device}).values())
 
 
+def _gilbarco_count(device: Any) -> int:
+    pumps = getattr(device.pumps, "pumps", device.pumps)
+    return sum(sum(pump.totals.values()) for pump in pumps.values())
+
+
 _FINISHED: Mapping[str, Callable[[Any], int]] = {
+    "cn_tax_port": lambda device: len(device.sold),
     "companytec": lambda device: len(device.concentrator.sold),
     "dart": lambda device: sum(
         sum(each.pump.totals.values()) for each in getattr(device, "pumps", {0: device}).values()
     ),
+    "gilbarco": _gilbarco_count,
     "hengshan": lambda device: sum(each.dispenser.total_cl for each in _points(device)),
     "ifsf": lambda device: len(device.sold),
     "modbus": lambda device: len(device.truth),

@@ -79,6 +79,14 @@ class CountsNothing(BlueprintSession):
         return {}
 
 
+class FlagsAtWill(BlueprintSession):
+    def next_event(self) -> DriverEvent | None:
+        event = super().next_event()
+        if isinstance(event, Fuelling):
+            self._with_till = event = replace(event, flags=("LOOKS_STRANGE",))
+        return event
+
+
 class TrustsItsEars(BlueprintSession):
     """Believes frames whose check value is wrong."""
 
@@ -120,6 +128,7 @@ def _codes(reports: Sequence[Report]) -> set[str]:
         (WakesInThePast, "clean", "SPINS"),
         (CountsNothing, "clean", "HEARD_NOT_COUNTED"),
         (TrustsItsEars, "flips", "INVENTED"),
+        (FlagsAtWill, "clean", "FLAG_UNKNOWN"),
     ],
 )
 def test_a_cheat_is_caught(cheat: type[BlueprintSession], wire: str, code: str) -> None:

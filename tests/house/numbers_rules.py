@@ -12,14 +12,18 @@ UNITS = frozenset(
 
 BARE = {
     "places in an order": "seq no epoch version watermark number index ref id mid serial",
-    "how many, said by the noun": "count left row limit most least window threshold maximum scale factor stride",
+    "how many, said by the noun": (
+        "count left row limit most least window threshold maximum scale factor stride"
+    ),
     "how many, said by what happened": (
         "acked booked bound counted fruitless linked lost outstanding "
         "refused twice unanswered unbound waiting more fewer declined mismatched"
     ),
     "how many of a hundred": "percent",
     "fields of a calendar": "year month day hour minute second weekday birthday",
-    "fields of a wire": "address baud bytesize code exception function node port qos stopbits transaction unit",
+    "fields of a wire": (
+        "address baud bytesize code exception function node port qos stopbits transaction unit"
+    ),
     "ends of a ring": "read write",
     "seeds of simulated chance": "seed",
 }

@@ -48,7 +48,11 @@ def test_the_wheel_holds_the_files_that_are_not_python(wheel):
         "agent/locale/zh/LC_MESSAGES/forecourt.mo",
         "agent/store/schema/0001_station.sql",
         "config/samples/demo-cn.bundle.toml",
+        "drivers/modbus/maps/blank.toml",
+        "drivers/modbus/maps/cas-2700.toml",
         "drivers/modbus/maps/compac-c5000.toml",
+        "drivers/modbus/maps/pneumercator-tms.toml",
+        "drivers/modbus/maps/pulse-counter.toml",
         "drivers/modbus/maps/ring-buffer.toml",
     ):
         assert needed in names

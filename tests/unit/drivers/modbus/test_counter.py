@@ -1,6 +1,6 @@
 """unit, property: what does a pulse counter (hand-over C) promise, on clean wires and on bad ones?
 
-The kit in `drivers/conformance.py` asks more of a pump than a counter can keep: a fuelling that nobody
+The kit in `drivers/conformance/` asks more of a pump than a counter can keep: a fuelling that nobody
 watched has no record anywhere. What it does promise is tried here on the same wires: no fuelling is
 reported that was none, none twice, none that reaches into another, and after any trouble the next one is
 exact, with the totalizer in which the litres before it show.
