@@ -18,7 +18,10 @@ PROVEN_COUNT = 2
 STEADY_COUNT = 3
 STILL_MS = 3_000
 PATIENCE_MS = 15_000
-"""So long a pump may be held for evidence; then the sale is reported without what would not stand still."""
+"""So long a pump may be held for evidence; then the sale is reported without what does not stand still."""
+PATIENT_COUNT, LAST_PATIENCE_MS = 6, 60_000
+"""On a bad wire few readings are whole: so many are wanted before something is said not to stand still, or so
+much time."""
 REFUSED_COUNT = 3
 
 
@@ -33,8 +36,8 @@ class Standing:
         self._options = options
         self._read: Record | None = None
         self._first_at = self._since = Monotonic(0)
-        self._same_count = 0
-        self._do_totals_vary = self._does_number_vary = False
+        self._same_count = self._read_count = 0
+        self._totals_same_count = self._number_same_count = 0
 
     def take(self, record: Record, now: Monotonic) -> Record | None:
         """One whole reading; gives what is believed now, if it is enough."""
@@ -46,21 +49,30 @@ class Standing:
         if self._is_enough(record, now - self._since):
             self.record = record
         elif now - self._first_at >= PATIENCE_MS:
+            self._end_patience(record, now)
+        return self.record
+
+    def _end_patience(self, record: Record, now: Monotonic) -> None:
+        """What the last two readings agree on stands still, whatever came before."""
+        stands = self._totals_same_count > 1 and self._number_same_count > 1
+        if stands or self._read_count >= PATIENT_COUNT or now - self._first_at >= LAST_PATIENCE_MS:
             self.record = replace(
                 record,
-                totals="" if self._do_totals_vary else record.totals,
-                number="" if self._does_number_vary else record.number,
+                totals=record.totals if self._totals_same_count > 1 else "",
+                number=record.number if self._number_same_count > 1 else "",
             )
-        return self.record
 
     def _compare(self, record: Record, now: Monotonic) -> None:
         """What changes although the sale stands is no evidence, and must not hold the pump."""
         read = self._read
         if read is None or read.sale != record.sale:
-            self._first_at, self._do_totals_vary, self._does_number_vary = now, False, False
-            return
-        self._do_totals_vary |= record.totals != read.totals
-        self._does_number_vary |= record.number != read.number
+            self._first_at, self._read_count = now, 0
+            read = None
+        self._read_count += 1
+        is_same_totals = read is not None and record.totals == read.totals
+        is_same_number = read is not None and record.number == read.number
+        self._totals_same_count = self._totals_same_count + 1 if is_same_totals else 1
+        self._number_same_count = self._number_same_count + 1 if is_same_number else 1
 
     def _is_enough(self, record: Record, stood_ms: int) -> bool:
         if reading.fits(record, self.evidence, self._options):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from drivers.zhengxing.words import TOTAL_MODULUS, Sale, Totals
 
 _MOST_DECIMALS = 6
+_TELLING_STEPS = 8
 _GAP_SLACK_PERCENT = 60
 """Missed litres cost about what these cost: so far the price may have been another one."""
 
@@ -28,14 +29,17 @@ def decimals_of(sale: Sale) -> int | None:
     """So many decimals price times volume has more than the amount, None if they do not fit each other.
 
     To within price times one volume step and one amount step (devices.md 0). No scale is set: wrong
-    decimals in the options make no sale unbelievable.
+    decimals in the options make no sale unbelievable. Of an amount that is hardly more than the steps
+    themselves, that says nothing: None as well.
     """
     if not sale.price.isdecimal():
         return None
     unit = int(sale.price)
     for decimals in range(_MOST_DECIMALS + 1):
         scale = int(10**decimals)
-        if abs(unit * sale.volume_count - sale.amount_count * scale) <= unit + scale:
+        step = unit + scale
+        is_telling = sale.amount_count * scale >= _TELLING_STEPS * step
+        if is_telling and abs(unit * sale.volume_count - sale.amount_count * scale) <= step:
             return decimals
     return None
 
@@ -64,6 +68,8 @@ class Ledger:
         self._stood = _next(stood, sale, totals)
         if totals is None:
             return Evidence(flags=("TOTALIZER_UNHEARD",))
+        if stood is None and not is_last and decimals_of(sale) is None:
+            return Evidence(flags=("TOTALIZER_UNHEARD",))  # an odd device: others may be counted already
         if stood is None:
             return Evidence(totals.volume_count)
         more = _beyond(stood, sale, totals)

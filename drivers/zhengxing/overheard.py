@@ -6,6 +6,7 @@ settled without them. A historic sale (13) counts if the controller acknowledges
 
 The check value is weak and nothing can be read again here, so a sale is believed only if something else
 speaks for it: price times volume is the amount, or both totals moved by exactly it, or it was heard twice.
+And its number, a part of what it is called, must be the one that the controller acknowledges.
 """
 
 from collections import Counter
@@ -31,6 +32,8 @@ class _Waiting:
     heard_at: Monotonic
     ended: Monotonic | None
     heard_count: int = 1
+    is_acknowledged: bool = False
+    """The controller named its chain number."""
 
 
 class Overheard:
@@ -88,9 +91,10 @@ class Overheard:
     def hear_acknowledgement(self, chain: bytes) -> list[DriverEvent]:
         """The controller says that it has the sale with this chain number."""
         waiting = self._waiting
-        if waiting is None or not waiting.is_historic or waiting.sale.chain != chain:
+        if waiting is None or waiting.sale.chain != chain:
             return []
-        return self._report(waiting, Evidence(flags=("HISTORIC",)))
+        waiting.is_acknowledged = True
+        return self._report(waiting, Evidence(flags=("HISTORIC",))) if waiting.is_historic else []
 
     def lose_sight(self) -> None:
         """Frames may have been missed, and with them sales."""
@@ -128,7 +132,8 @@ class Overheard:
     def _report(self, waiting: _Waiting, evidence: Evidence) -> list[DriverEvent]:
         self._waiting = None
         sale = waiting.sale
-        if decimals_of(sale) is None and not evidence.is_exact and waiting.heard_count < 2:
+        is_supported = waiting.is_acknowledged and (decimals_of(sale) is not None or evidence.is_exact)
+        if not is_supported and waiting.heard_count < 2:
             self.counts["UNSUPPORTED_SALE"] += 1
             self._ledger.forget()
             return []

@@ -124,6 +124,7 @@ def test_totals_of_a_sale_are_not_taken_for_those_of_the_next() -> None:
     bench.state(WAITS)
     bench.totals(51_000, 1)
     bench.read(sale_body(1_000, 7_500, number=1))
+    bench.acknowledge(after=WAITS)
     bench.read(sale_body(2_000, 15_000, number=2))
     bench.acknowledge()
     bench.wait(2_500)
@@ -271,3 +272,24 @@ def test_controllers_with_other_habits_lose_nothing(reads_totals: ReadsTotals) -
     heard = [as_sold(fuelling) for fuelling in bench.fuellings]
     assert [sold.volume_ml for sold in heard] == [sold.volume_ml for sold in truth]
     assert (heard == truth) == (reads_totals != "never")
+
+
+def test_a_sale_with_another_number_than_the_controller_acknowledges_is_not_believed() -> None:
+    """Two flipped bits that the XOR does not see: heard again it would have another identity."""
+    bench = TapBench()
+    bench.state(WAITS)
+    bench.read(sale_body(1_000, 7_500, chain="0009"))
+    bench.acknowledge("0001")
+    bench.wait(2_500)
+    assert bench.fuellings == []
+    assert bench.session.counters()["UNSUPPORTED_SALE"] == 1
+
+
+@pytest.mark.parametrize("amount_count", [0, 1])
+def test_an_amount_of_hardly_a_step_supports_nothing(amount_count: int) -> None:
+    bench = TapBench()
+    bench.state(WAITS)
+    bench.read(sale_body(1_024, amount_count))
+    bench.acknowledge("0001")
+    bench.wait(2_500)
+    assert bench.fuellings == []
