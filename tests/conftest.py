@@ -9,6 +9,14 @@ LONGEST = (
     "test_station_machine.py",
     "test_put_back.py",
     "test_demo.py",
+    "test_headquarters_restored.py",
+    "test_bench.py",
+    "test_storm_of_kills.py",
+    "test_modbus_slaves.py",
+    "test_attacks_clock.py",
+    "test_crowd.py",
+    "test_storm_of_workers.py",
+    "test_fuzzed_envelopes.py",
 )
 
 

@@ -4,6 +4,7 @@ A real pseudo-terminal behind a name that stays, the production line in one thre
 back-off is what makes the test take its time: it begins anew whenever the device was heard.
 """
 
+import gc
 import os
 import random
 import threading
@@ -40,6 +41,7 @@ def test_a_hundred_unplugs_without_a_restart(tmp_path: Path) -> None:
     try:
         with running(stage.path, CompanytecSession("1", OPTIONS), ledger) as line:
             wait_until(lambda: line.status().last_valid_heard_ms is not None)
+            gc.collect()  # of whoever was tested before, in this process
             threads, descriptors = _line_threads(), _open_descriptors()
             for _ in range(UNPLUGS):
                 stage.act(lambda device: _sell(device, rng))
@@ -52,7 +54,8 @@ def test_a_hundred_unplugs_without_a_restart(tmp_path: Path) -> None:
                 wait_until(lambda: line.status().port_open)
             wait_until(lambda: stage.act(lambda device: device.backlog()) == 0)
             assert _line_threads() == threads
-            assert _open_descriptors() == descriptors
+            gc.collect()
+            assert _open_descriptors() <= descriptors, "a port that is gone was not given back"
             status = line.status()
         sold = stage.act(lambda device: list(device.concentrator.sold))
     finally:

@@ -52,8 +52,8 @@ def _weathered(storm: Storm, kills: int) -> Storm:
     return storm
 
 
-def test_fifty_thousand_rows_and_eight_kills(raised: Raise) -> None:
-    storm = _weathered(raised(50_000, workers=2), kills=8)
+def test_twenty_thousand_rows_and_eight_kills(raised: Raise) -> None:
+    storm = _weathered(raised(20_000, workers=2), kills=8)
     _tampering_is_noticed(storm)
 
 

@@ -394,9 +394,9 @@ def _short(stories: int) -> settings:
 
 
 TestAtTheCounter = AtTheCounter.TestCase
-TestAtTheCounter.settings = _short(40)
+TestAtTheCounter.settings = _short(24)
 TestThroughTheYear = ThroughTheYear.TestCase
-TestThroughTheYear.settings = _short(80)
+TestThroughTheYear.settings = _short(50)
 
 
 @pytest.mark.storm

@@ -8,9 +8,9 @@ import pytest
 from tests.property.sync.fuzzed_road import SEED, FuzzedRoad, fuzz
 
 
-def test_ten_thousand_messages(tmp_path: Path) -> None:
+def test_five_thousand_messages(tmp_path: Path) -> None:
     with closing(FuzzedRoad(tmp_path / "hq.db", SEED)) as road:
-        fuzz(road, 10_000)
+        fuzz(road, 5_000)
 
 
 @pytest.mark.storm
