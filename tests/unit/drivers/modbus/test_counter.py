@@ -7,12 +7,13 @@ exact, with the totalizer in which the litres before it show.
 """
 
 import random
+import sys
 from itertools import pairwise
 
 import pytest
 from pydantic import ValidationError
 
-from drivers.conformance import identity_of
+from drivers.conformance import SOAK, identity_of
 from drivers.events import DeviceBack, DeviceSilent, Fuelling, FuellingStarted, HandOver, Monotonic, RawDigits
 from drivers.faults import CLEAN, WIRES, Faults, Wire
 from drivers.modbus.counter import WAITING_LIMIT
@@ -21,6 +22,7 @@ from drivers.modbus.simulator import ModbusSimulator
 from tests.unit.drivers.modbus.modbus_table import DURABLE, NOT_NOW, Table, options
 
 STOPPED_MS = 2_000
+ROUND = 50
 
 
 def counter(**others: object) -> Table:
@@ -272,6 +274,37 @@ def test_promises_on_bad_wires(wire: str, seed: int) -> None:
     assert all(one[1] <= other[0] for one, other in pairwise(spans))
     assert all(any(first <= a < b <= last for first, last in road.sold()) for a, b in spans)
     assert spans[-1] == road.sold()[-1]
+
+
+@pytest.mark.parametrize("fuellings", [100, pytest.param(10_000, marks=pytest.mark.storm)])
+def test_on_a_wire_that_never_gets_better_what_is_lost_shows_as_litres(fuellings: int) -> None:
+    """1 % of bytes flipped, 0.5 % lost, bursts: in rounds, each with a counter of its own."""
+    sold_ml = reported_ml = lost_count = 0
+    for seed in range(fuellings // ROUND):
+        road = BadRoad(SOAK, seed)
+        for _ in range(ROUND - 1):
+            road.run(road.rng.randrange(STOPPED_MS + 3_000, 10_000))
+            road.fill()
+        road.run(10_000)
+        road.use(CLEAN)
+        road.run(10_000)
+        road.fill()
+        road.run(5_000)
+        spans, sold = (
+            [(f.totalizer_before_ml or 0, f.totalizer_after_ml or 0) for f in road.reported],
+            road.sold(),
+        )
+        assert all(one[1] <= other[0] for one, other in pairwise(spans)), seed
+        assert all(any(first <= a < b <= last for first, last in sold) for a, b in spans), seed
+        assert spans[-1] == sold[-1], seed
+        sold_ml += sum(last - first for first, last in sold)
+        reported_ml += sum(f.volume_ml for f in road.reported)
+        lost_count += len(set(sold) - set(spans))
+    sys.stdout.write(
+        f"\nclass C: {fuellings} fuellings, {lost_count} in part or whole seen by the totals alone, "
+    )
+    sys.stdout.write(f"{(sold_ml - reported_ml) // 1_000} of {sold_ml // 1_000} l\n")
+    assert reported_ml <= sold_ml
 
 
 @pytest.mark.parametrize("seed", range(3))
