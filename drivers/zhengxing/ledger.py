@@ -44,6 +44,15 @@ def decimals_of(sale: Sale) -> int | None:
     return None
 
 
+def fits_closely(sale: Sale) -> bool:
+    """Price times volume is the amount to within one amount step: what a preset by amount need not keep."""
+    decimals = decimals_of(sale)
+    if decimals is None:
+        return False
+    scale = int(10**decimals)
+    return abs(int(sale.price) * sale.volume_count - sale.amount_count * scale) <= scale
+
+
 class Ledger:
     """Fed with sales in the order in which the dispenser hands them over."""
 

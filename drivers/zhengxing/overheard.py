@@ -6,7 +6,8 @@ settled without them. A historic sale (13) counts if the controller acknowledges
 
 The check value is weak and nothing can be read again here, so a sale is believed only if something else
 speaks for it: price times volume is the amount, or both totals moved by exactly it, or it was heard twice.
-And its number, a part of what it is called, must be the one that the controller acknowledges.
+And its number, a part of what it is called, must be the one that the controller acknowledges. Where frames
+were damaged near it, more is asked, and totals are believed only if they moved by exactly this sale.
 """
 
 from collections import Counter
@@ -14,13 +15,16 @@ from dataclasses import dataclass
 
 from drivers.events import DriverEvent, Fuelling, FuellingStarted, Monotonic
 from drivers.zhengxing import reading
-from drivers.zhengxing.ledger import Evidence, Ledger, decimals_of
+from drivers.zhengxing.ledger import Evidence, Ledger, decimals_of, fits_closely
 from drivers.zhengxing.options import ZhengxingOptions
 from drivers.zhengxing.watch import Watch
 from drivers.zhengxing.words import Sale, Totals
 
 PATIENCE_MS = 2_500
 """So long a sale that was read waits for its totals."""
+NEAR_DAMAGE_MS, AT_DAMAGE_MS = 20_000, 1_500
+"""Damage comes in neighbourhoods: of a few hundred damaged frames one passes the XOR. Close to it totals are
+not believed either; later ones are needed to tell what was lost."""
 
 
 @dataclass(slots=True)
@@ -52,6 +56,11 @@ class Overheard:
         """They were heard behind the sale that waits."""
         self._waiting: _Waiting | None = None
         self._last: Sale | None = None
+        self._damaged_at: Monotonic | None = None
+
+    def damaged(self, now: Monotonic) -> None:
+        """A frame on this line was torn, or its check value was wrong."""
+        self._damaged_at = now
 
     def hear_state(self, state: int, now: Monotonic) -> list[DriverEvent]:
         events: list[DriverEvent] = []
@@ -132,14 +141,29 @@ class Overheard:
     def _report(self, waiting: _Waiting, evidence: Evidence) -> list[DriverEvent]:
         self._waiting = None
         sale = waiting.sale
-        is_supported = waiting.is_acknowledged and (decimals_of(sale) is not None or evidence.is_exact)
-        if not is_supported and waiting.heard_count < 2:
+        if not self._is_supported(waiting, evidence):
             self.counts["UNSUPPORTED_SALE"] += 1
             self._ledger.forget()
             return []
+        if self._is_damaged(waiting, AT_DAMAGE_MS) and not evidence.is_exact:
+            self._ledger.forget()
+            evidence = Evidence(flags=("TOTALIZER_UNHEARD",))
         self._last = sale
         self.counts["TOTAL_DIFFERS"] += "TOTAL_DIFFERS" in evidence.flags
         return [self._fuelling(waiting, evidence)]
+
+    def _is_damaged(self, waiting: _Waiting, within_ms: int) -> bool:
+        at = self._damaged_at
+        return at is not None and abs(waiting.heard_at - at) <= within_ms
+
+    def _is_supported(self, waiting: _Waiting, evidence: Evidence) -> bool:
+        if waiting.heard_count > 1:
+            return True
+        is_fitting, is_acknowledged = decimals_of(waiting.sale) is not None, waiting.is_acknowledged
+        if self._is_damaged(waiting, NEAR_DAMAGE_MS):
+            is_twice_told = (is_fitting and evidence.is_exact) or fits_closely(waiting.sale)
+            return is_acknowledged and is_twice_told
+        return is_acknowledged and (is_fitting or evidence.is_exact)
 
     def _fuelling(self, waiting: _Waiting, evidence: Evidence) -> Fuelling:
         return reading.as_fuelling(

@@ -47,6 +47,9 @@ class ZhengxingTap:
         for frame in self._reader.feed(data):
             if frame.point in self._points:
                 self._hear(frame, self._points[frame.point], now)
+        if self._reader.bad_frames > bad_before:
+            for heard in self._points.values():
+                heard.sales.damaged(now)
         self._counters["BAD_FRAME"] += self._reader.bad_frames - bad_before
         self._counters["NOISE_BYTES"] += self._reader.noise_bytes - noise_before
 

@@ -293,3 +293,15 @@ def test_an_amount_of_hardly_a_step_supports_nothing(amount_count: int) -> None:
     bench.acknowledge("0001")
     bench.wait(2_500)
     assert bench.fuellings == []
+
+
+@pytest.mark.parametrize(("damage", "reported"), [(b"", 1), (b"\xfc\x0d\x01\x23\xff\xff", 0)])
+def test_near_a_damaged_frame_a_sale_heard_once_must_fit_closely(damage: bytes, reported: int) -> None:
+    """10.00 l at 7.50 for 75.06: a preset by amount misses by so much, and so do two flipped bits."""
+    bench = TapBench()
+    bench.session.receive(damage, bench.now)
+    bench.state(WAITS)
+    bench.read(sale_body(1_000, 7_506))
+    bench.acknowledge()
+    bench.wait(2_500)
+    assert len(bench.fuellings) == reported
