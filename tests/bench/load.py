@@ -54,6 +54,7 @@ SERIES = (
     Case("postgresql", 1, 1),
     Case("postgresql", 500, 1),
     Case("postgresql", 500, 2),
+    Case("postgresql", 500, 4),
 )
 
 
