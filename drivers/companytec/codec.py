@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from drivers.checksums import sum_mod_256
 from drivers.companytec.layouts import CBC, RECORDS, repeated
 
-LONGEST_BODY = 160
-"""The longest record has 149 characters with its parentheses; (&V) may be longer on a busy forecourt and
-is then not read, which only costs `FuellingStarted` and `ended`."""
+LONGEST_BODY = 800
+"""The longest record has 149 characters with its parentheses; 99 nozzles in progress make 792."""
 NO_TAG = frozenset({"F" * 16, "0" * 16})
 NOTHING = "0"
 STEP = b"(&I)"
@@ -102,11 +101,10 @@ def parse_record(body: str) -> dict[str, str] | None:
     return next((fields for kind in RECORDS if (fields := parse_fields(body, kind))), None)
 
 
-def parse_record_at(body: str, *, long: bool) -> dict[str, str] | None:
-    """The answer to `record_at`, in the form that this concentrator uses."""
-    if long:
-        return parse_fields(body, "paf1")
-    return parse_fields(body, "position") or parse_fields(body, "position_horustech")
+def parse_record_at(body: str) -> dict[str, str] | None:
+    """The answer to `record_at`, short or long, of a CBC or a Horustech in CBC mode."""
+    kinds = ("paf1", "position", "position_horustech")
+    return next((fields for kind in kinds if (fields := parse_fields(body, kind))), None)
 
 
 def is_empty(fields: Mapping[str, str]) -> bool:

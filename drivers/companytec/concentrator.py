@@ -46,8 +46,9 @@ class Card:
 
 @dataclass
 class Concentrator:
-    """What the cabinet keeps whatever happens to its power."""
+    """What the cabinet keeps whatever happens to its power. `positions`: records in its ring."""
 
+    positions: int = RING
     ring: dict[int, Record] = field(default_factory=dict)
     write: int = 0
     totals_ml: dict[str, int] = field(default_factory=dict)
@@ -102,7 +103,7 @@ class Concentrator:
             month=month,
         )
         self.ring[self.write] = record
-        self.write = (self.write + 1) % RING
+        self.write = (self.write + 1) % self.positions
         self.sold.append(record)
         return record
 

@@ -59,6 +59,9 @@ class Dialect(Protocol):
 
     def record(self, body: str) -> Fields | None: ...
     def record_at(self, body: str) -> Fields | None: ...
+    def is_form(self, body: str, form: str) -> bool:
+        """True for a record in that form: firmware may answer in another than it was asked for."""
+
     def wide(self, body: str) -> Fields | None: ...
     def pointers(self, body: str) -> Pointers | None: ...
     def flow(self, body: str) -> frozenset[str] | None: ...
@@ -93,7 +96,6 @@ class Cbc:
     def __init__(self, form: str) -> None:
         self.chain = _CBC_CHAINS.get(form, (form,))
         self.asks_wide = form in _CBC_CHAINS
-        self._long = form not in ("short", "identified")
 
     def reader(self) -> codec.Reader:
         return codec.Reader()
@@ -101,7 +103,9 @@ class Cbc:
     def question(self, ask: Ask, form: str, position: int) -> bytes:
         if ask is Ask.RECORD:
             return codec.READS[form]
-        return codec.record_at(position, long=self._long) if ask is Ask.MISSED else _CBC_QUESTIONS[ask]
+        if ask is Ask.MISSED:
+            return codec.record_at(position, long=form not in ("short", "identified"))
+        return _CBC_QUESTIONS[ask]
 
     def is_nothing(self, body: str, ask: Ask) -> bool:
         return body == codec.NOTHING
@@ -114,7 +118,10 @@ class Cbc:
         return codec.parse_record(body)
 
     def record_at(self, body: str) -> Fields | None:
-        return codec.parse_record_at(body, long=self._long)
+        return codec.parse_record_at(body)
+
+    def is_form(self, body: str, form: str) -> bool:
+        return codec.parse_fields(body, form) is not None
 
     def wide(self, body: str) -> Fields | None:
         return codec.parse_fields(body, "paf_extended")
@@ -179,6 +186,9 @@ class Horustech:
 
     def record_at(self, body: str) -> Fields | None:
         return _answer(body, lambda data: horustech.parse_fields(data, "position"))
+
+    def is_form(self, body: str, form: str) -> bool:
+        return _answer(body, lambda data: horustech.parse_fields(data, form)) is not None
 
     def wide(self, body: str) -> Fields | None:
         return None

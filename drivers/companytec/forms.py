@@ -22,6 +22,11 @@ class RecordForms:
         return self._chain[0]
 
     @property
+    def is_settled(self) -> bool:
+        """True if no other form will be tried."""
+        return self._is_proved
+
+    @property
     def asks_wide(self) -> bool:
         """True while the extended form is worth a question."""
         return self._asks_wide

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from drivers.companytec import codec, reading
 from drivers.companytec.options import CompanytecOptions
+from drivers.scales import cut
 
 Fields = Mapping[str, str]
 
@@ -23,20 +24,21 @@ def _quantity(name: str, fields: Fields, options: CompanytecOptions) -> str:
         "volume": (scales.volume_decimals, 3, "ml"),
         "unit_price": (scales.price_decimals, 3, "milli a litre"),
     }[name]
-    return f"{reading.scaled(fields[name], decimals, wanted)[0]} {unit}"
+    return f"{cut(fields[name], decimals, wanted)[0]} {unit}"
 
 
 def _litres(name: str, fields: Fields, options: CompanytecOptions) -> str:
     if not codec.is_digits(fields[name]):
         return ""
-    return f"{reading.scaled(fields[name], options.totalizer_decimals, 3)[0]} ml"
+    return f"{cut(fields[name], options.totalizer_decimals, 3)[0]} ml"
 
 
 def _total(name: str, fields: Fields, options: CompanytecOptions) -> str:
     if fields["kind"] in ("l", "L", "01"):
         return _litres(name, fields, options)
     if fields["kind"] in ("$", "02") and codec.is_digits(fields[name]):
-        return f"{reading.scaled(fields[name], options.amount_decimals or 2, options.minor_decimals)[0]} fen"
+        decimals = 2 if options.amount_decimals is None else options.amount_decimals
+        return f"{cut(fields[name], decimals, options.minor_decimals)[0]} fen"
     return ""
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from drivers.companytec.codec import LONGEST_BODY
 from drivers.companytec.horustech import HEAD, LONGEST_DATA
 
-_CBC = re.compile(rb"\([ -'*-~]{1,800}\)")
+_CBC = re.compile(rb"\([ -'*-~]{1,%d}\)" % LONGEST_BODY)
 _HORUSTECH = re.compile(rb">[?!]([0-9A-F]{4})")
 _PRINTABLE = re.compile(rb"[ -=?-~]*")
 

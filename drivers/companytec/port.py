@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 
 from drivers.companytec.commands import Command
-from drivers.companytec.concentrator import RING, Concentrator, Record
+from drivers.companytec.concentrator import Concentrator, Record
 from drivers.events import Monotonic
 
 
@@ -45,7 +45,7 @@ class Port(ABC):
 
     def backlog(self) -> int:
         """Records that wait for this port."""
-        return (self.concentrator.write - self.read) % RING
+        return (self.concentrator.write - self.read) % self.concentrator.positions
 
     def receive(self, data: bytes, now: Monotonic) -> None:
         self._now = now
@@ -81,7 +81,7 @@ class Port(ABC):
     def _step(self) -> None:
         if (record := self._waiting()) is not None:
             self.released.append(record)
-            self.read = (self.read + 1) % RING
+            self.read = (self.read + 1) % self.concentrator.positions
 
     def _step_card(self) -> None:
         self.read_card = min(self.read_card + 1, len(self.concentrator.cards))

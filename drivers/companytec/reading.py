@@ -8,20 +8,13 @@ from dataclasses import dataclass
 from drivers.companytec import codec
 from drivers.companytec.options import CompanytecOptions
 from drivers.events import Credential, CredentialKind, DeviceTime, Fuelling, HandOver, RawDigits
+from drivers.scales import cut
 
 MEMORY_STATUS = "MEMORY_STATUS"
 DEVICE_TIME_ODD = "DEVICE_TIME_ODD"
 TOTALIZER_ODD = "TOTALIZER_ODD"
 RECORD_NUMBER_ODD = "RECORD_NUMBER_ODD"
 AMOUNT_BELOW_MINOR = "AMOUNT_BELOW_MINOR"
-
-
-def scaled(digits: str, decimals: int, wanted_decimals: int) -> tuple[int, bool]:
-    """`digits` with `decimals` as an integer with `wanted_decimals`, rounded down; True if exact."""
-    if wanted_decimals >= decimals:
-        return int(digits) * 10 ** (wanted_decimals - decimals), True
-    value, rest = divmod(int(digits), 10 ** (decimals - wanted_decimals))
-    return value, rest == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +51,18 @@ def is_readable(fields: Mapping[str, str]) -> bool:
     )
 
 
-def has_volume(fields: Mapping[str, str]) -> bool:
-    """False for a nozzle lifted and hung up again: a record, but not a fuelling."""
-    return int(fields["volume"]) > 0
+def has_volume(fields: Mapping[str, str], options: CompanytecOptions) -> bool:
+    """False for a nozzle lifted and hung up again, and for less than a millilitre: no fuelling."""
+    return cut(fields["volume"], scales_of(fields, options).volume_decimals, 3)[0] > 0
 
 
-def record_no(fields: Mapping[str, str], options: CompanytecOptions) -> int | None:
-    """The record's number in the ring, the same from four digits and from six."""
+def record_no(fields: Mapping[str, str]) -> int | None:
+    """The record's number, the same from four digits and from six; no setting of the site is in it."""
+    return int(fields["record"]) % codec.RING if codec.is_digits(fields["record"]) else None
+
+
+def position(fields: Mapping[str, str], options: CompanytecOptions) -> int | None:
+    """Where in the ring the record is."""
     return int(fields["record"]) % options.ring_records if codec.is_digits(fields["record"]) else None
 
 
@@ -75,9 +73,9 @@ def fits(fields: Mapping[str, str], options: CompanytecOptions) -> bool:
     a million fen) is caught by the other.
     """
     scales = scales_of(fields, options)
-    volume_ml, _ = scaled(fields["volume"], scales.volume_decimals, 3)
-    price_milli, _ = scaled(fields["unit_price"], scales.price_decimals, 3)
-    amount_fen, _ = scaled(fields["total"], scales.total_decimals, options.minor_decimals)
+    volume_ml, _ = cut(fields["volume"], scales.volume_decimals, 3)
+    price_milli, _ = cut(fields["unit_price"], scales.price_decimals, 3)
+    amount_fen, _ = cut(fields["total"], scales.total_decimals, options.minor_decimals)
     volume_step_ml = _step(3, scales.volume_decimals)
     amount_step_fen = _step(options.minor_decimals, scales.total_decimals)
     fen = 10 ** (6 - options.minor_decimals)
@@ -112,25 +110,25 @@ def as_fuelling(fields: Mapping[str, str], address: str, options: CompanytecOpti
     code: two in every printed example, configurable. It wraps at ten digits.
     """
     assert is_readable(fields)
-    assert has_volume(fields)
+    assert has_volume(fields, options)
     scales = scales_of(fields, options)
-    amount_fen, amount_exact = scaled(fields["total"], scales.total_decimals, options.minor_decimals)
-    volume_ml, _ = scaled(fields["volume"], scales.volume_decimals, 3)
-    unit_price_milli, _ = scaled(fields["unit_price"], scales.price_decimals, 3)
+    amount_fen, amount_exact = cut(fields["total"], scales.total_decimals, options.minor_decimals)
+    volume_ml, _ = cut(fields["volume"], scales.volume_decimals, 3)
+    unit_price_milli, _ = cut(fields["unit_price"], scales.price_decimals, 3)
     device_time = _device_time(fields)
     totalizer_ml = _totalizer_ml(fields["totalizer"], options)
     flags = (
         (MEMORY_STATUS, fields.get("status", "00") != "00"),
         (DEVICE_TIME_ODD, device_time is None),
         (TOTALIZER_ODD, totalizer_ml is None),
-        (RECORD_NUMBER_ODD, record_no(fields, options) is None),
+        (RECORD_NUMBER_ODD, record_no(fields) is None),
         (AMOUNT_BELOW_MINOR, not amount_exact),
     )
     return Fuelling(
         address=address,
         nozzle=fields["nozzle"],
         hand_over=HandOver.BUFFERED,
-        sequence_no=record_no(fields, options),
+        sequence_no=record_no(fields),
         raw=RawDigits(
             fields["volume"][-6:], fields["total"][-6:], fields["unit_price"][-4:], fields["totalizer"]
         ),
@@ -171,7 +169,7 @@ def _either(override: int | None, coded: int) -> int:
 
 
 def _totalizer_ml(digits: str, options: CompanytecOptions) -> int | None:
-    return scaled(digits, options.totalizer_decimals, 3)[0] if codec.is_digits(digits) else None
+    return cut(digits, options.totalizer_decimals, 3)[0] if codec.is_digits(digits) else None
 
 
 def _device_time(fields: Mapping[str, str]) -> DeviceTime | None:
@@ -202,7 +200,9 @@ def _number(fields: Mapping[str, str], name: str) -> int | None:
 
 def nozzles(fields: Mapping[str, str]) -> tuple[str, ...]:
     """Of a card without a sale: one in CBC, up to four of its side in Horustech, unused places 00."""
-    codes = fields.get("nozzle", fields.get("nozzles", ""))
+    if "nozzle" in fields:
+        return (fields["nozzle"],)
+    codes = fields["nozzles"]
     return tuple(code for at in range(0, len(codes), 2) if (code := codes[at : at + 2]) != "00")
 
 

@@ -3,93 +3,59 @@
 A round is: the record at the read pointer until there is none, then the nozzles that flow, then rest.
 The step has no number, and in CBC no reply: it is never sent twice for one reading, a lost one shows as
 the same record again (reported again, the till says REPEATED), and afterwards the pointers are looked at,
-so that a record that was stepped over unread is fetched by its position. Nothing else is ever sent.
+so that a record that was stepped over unread is fetched by its position, before any newer one is read: the
+till counts litres without a record from one report to the next. Nothing else is ever sent.
 """
 
-from dataclasses import dataclass, replace
-
 from drivers.companytec import codec, reading
-from drivers.companytec.conversation import Conversation
-from drivers.companytec.dialects import Ask, Fields, dialect_of
+from drivers.companytec.dialects import Ask, Fields
 from drivers.companytec.forms import RecordForms
+from drivers.companytec.handing import Handing
 from drivers.companytec.options import CompanytecOptions
-from drivers.companytec.watches import FetchTries, FlowWatch, PointerTurn, RingWatch, TagTurn
-from drivers.events import (
-    Answer,
-    CredentialShown,
-    DriverEvent,
-    Fuelling,
-    FuellingStarted,
-    Monotonic,
-    Notice,
-    Outcome,
-    RawDigits,
-)
+from drivers.companytec.turns import Turn
+from drivers.companytec.watches import RingWatch
+from drivers.events import FuellingStarted, Monotonic
+
+POINTER_CHECK_MS = 10_000
+"""Time between two looks at the pointers on a quiet forecourt."""
 
 
-@dataclass(slots=True)
-class _WithTill:
-    """A record, or a card, that the till has not answered yet."""
-
-    event: Fuelling | CredentialShown
-    ask: Ask
-
-
-class CompanytecSession(Conversation):
+class CompanytecSession(Handing):
     """See `drivers/session.py` for what every method promises."""
 
     def __init__(self, address: str, options: CompanytecOptions) -> None:
-        super().__init__(address, dialect_of(options), options.answer_ms, options.gap_ms)
-        self._address = address
-        self._options = options
+        super().__init__(address, options, RingWatch(options.ring_records))
         self._forms = RecordForms(self._dialect.chain, asks_wide=self._dialect.asks_wide)
-        self._ring = RingWatch(options.ring_records)
-        self._pointers = PointerTurn()
-        self._fetch = FetchTries(self._ring)
-        self._flows = FlowWatch()
-        self._with_till: _WithTill | None = None
+        self._pointers = Turn()
+        self._flow = Turn()
         self._round_began = Monotonic(0)
         self._first_reading: str | None = None
         self._narrow: Fields | None = None
-        self._step_ready = self._tag_step_ready = False
-        self._flow_turn = self._is_waiting = False
-        self._tags = TagTurn(is_on=options.unknown_tags != "leave")
-        self._last_ended: tuple[RawDigits, Monotonic | None] | None = None
-        self._drained_at: Monotonic | None = None
-
-    def confirm(self, event: DriverEvent, answer: Answer, now: Monotonic) -> None:
-        held = self._with_till
-        if held is None or event is not held.event:
-            return
-        self._with_till = None
-        if isinstance(held.event, CredentialShown) and (answer.durable or answer.outcome is Outcome.REFUSED):
-            self._tag_step_ready = True
-        elif isinstance(held.event, Fuelling) and answer.durable:
-            self._release(held.ask, held.event.sequence_no)
-        else:
-            self._counters["NOT_DURABLE"] += 1
-            self._speak_at = Monotonic(now + self._options.poll_ms)
-
-    def tell(self, notice: Notice, now: Monotonic) -> None:
-        """A concentrator shows nothing."""
+        self._out_of_place: int | None = None
+        self._is_waiting = False
 
     def disconnected(self, now: Monotonic) -> None:
-        self._reader.forget()
-        self._flows.forget()
-        self._tags.forget()
-        self._answer_due = self._first_reading = self._narrow = None
-        self._step_ready = self._tag_step_ready = False
-        self._pointers.renew(now)
-        self._speak_at = now
+        super().disconnected(now)
+        self._begin_anew(now)
+
+    def _came_back(self, now: Monotonic) -> None:
+        self._begin_anew(now)
+
+    def _begin_anew(self, now: Monotonic) -> None:
+        """The device may be another: first of all, where its pointers are."""
+        self._first_reading = self._narrow = None
+        for turn in (self._pointers, self._flow, self._cards):
+            turn.renew(now)
+
+    def _surprised(self, now: Monotonic) -> None:
+        self._pointers.hurry(now)
 
     # What to ask next.
 
-    def _is_held(self) -> bool:
-        return self._with_till is not None
-
     def _choose(self, now: Monotonic) -> Ask:
-        """A step that is due, then missed records, then the pointers when due, then the record or the flow
-        by turns. A question that has just failed lets another go before it: old firmware may not know it."""
+        """A step that is due, then missed records, then the pointers, then a card, then the record or the
+        flow by turns. Between two tries of a question that fails, another lets us see that the device lives;
+        the next record only where the pointers are not to be had."""
         if self._step_ready or self._tag_step_ready:
             return Ask.STEP if self._step_ready else Ask.TAG_STEP
         if self._first_reading is not None:
@@ -98,11 +64,15 @@ class CompanytecSession(Conversation):
             return Ask.WIDE
         if self._ring.missed and self._last_failed is not Ask.MISSED:
             return Ask.MISSED
-        if self._pointers.is_due(now) and self._last_failed is not Ask.POINTERS:
-            return Ask.POINTERS
-        if self._tags.is_due(now):
+        if self._pointers.is_due(now) or (self._ring.missed and not self._pointers.is_absent):
+            return Ask.FLOW if self._last_failed is Ask.POINTERS else Ask.POINTERS
+        if self._wants_cards(now):
             return Ask.TAG
-        return Ask.FLOW if self._flow_turn else Ask.RECORD
+        return Ask.FLOW if self._flow_turn and self._flow.is_due(now) else Ask.RECORD
+
+    def _wants_cards(self, now: Monotonic) -> bool:
+        is_on = self._options.unknown_tags != "leave"
+        return is_on and self._cards.is_due(now) and self._last_failed is not Ask.TAG
 
     def _say(self, now: Monotonic) -> bytes:
         if self._ask is Ask.STEP:
@@ -114,26 +84,24 @@ class CompanytecSession(Conversation):
         position = self._ring.missed[0] if self._ask is Ask.MISSED else 0
         return self._dialect.question(self._ask, self._forms.form, position)
 
-    def _surprised(self, now: Monotonic) -> None:
-        self._pointers.hurry(now)
-
-    def _came_back(self, now: Monotonic) -> None:
-        self._pointers.renew(now)
-
     def _failed(self, now: Monotonic) -> None:
         self._first_reading = None
-        heard_count = self._counters["HEARD"]
-        if self._ask is Ask.POINTERS:
-            self._pointers.failed(now)
-        elif self._ask is Ask.RECORD:
+        heard_count, bad_count = self._counters["HEARD"], self._counters["BAD_FRAME"]
+        if self._ask is Ask.RECORD:
             self._flow_turn = True
             self._counters["RECORD_FORM_SILENT"] += self._forms.failed(heard_count)
         elif self._ask is Ask.WIDE and self._forms.wide_failed():
+            self._counters["EXTENDED_SILENT"] += 1
             self._without_wide(now)
         elif self._ask is Ask.MISSED:
-            self._counters["MISSED_GIVEN_UP"] += self._fetch.silent(heard_count)
+            self._counters["MISSED_GIVEN_UP"] += self._fetch.failed(heard_count, bad_count)
+        elif self._ask is Ask.POINTERS:
+            self._pointers.failed(now)
+        elif self._ask is Ask.FLOW:
+            self._flow_turn = False
+            self._flow.failed(now)
         elif self._ask is Ask.TAG:
-            self._tags.failed(now)
+            self._cards.failed(now)
 
     # What an answer means.
 
@@ -151,22 +119,45 @@ class CompanytecSession(Conversation):
 
     def _hear_record(self, body: str, now: Monotonic) -> bool:
         if self._dialect.is_nothing(body, Ask.RECORD):
-            self._answered(now)
-            self._first_reading = None
-            self._flow_turn = True
-            self._round_began = self._drained_at = now
             self._nothing_read(now)
         elif (fields := self._dialect.record(body)) is not None:
             self._answered(now)
-            self._forms.read()
-            if self._agrees(body):
+            if not self._is_form_asked(body):
+                self._first_reading = None
+                self._counters["RECORD_FORM_OTHER"] += 1
+                self._forms.failed(self._counters["HEARD"])
+            elif self._agrees(body) and self._is_in_place(fields, now):
                 self._take(fields, now)
         else:
             return False
         return True
 
+    def _is_in_place(self, fields: Fields, now: Monotonic) -> bool:
+        """False, once, for a record that is not where the pointer should be: what somebody stepped over
+        before it is fetched first. Where numbers are no positions, it is taken the second time."""
+        at, expected = reading.position(fields, self._options), self._ring.position
+        if at is None or expected is None or at in (expected, self._out_of_place):
+            self._out_of_place = None
+            return True
+        self._out_of_place = at
+        self._pointers.hurry(now)
+        return False
+
+    def _is_form_asked(self, body: str) -> bool:
+        """False where another form might still be answered with what this one leaves out, the tag."""
+        if self._forms.is_settled or self._dialect.is_form(body, self._forms.form):
+            self._forms.read()
+            return True
+        return False
+
     def _nothing_read(self, now: Monotonic) -> None:
-        """Where the pointers say that a record waits, this firmware may not know the form."""
+        """The ring is empty. Where the pointers say that a record waits, firmware may not know the form."""
+        has_flow = self._flow.is_due(now)
+        self._answered(now, speak_at=now if has_flow else Monotonic(now + self._options.poll_ms))
+        self._first_reading = None
+        self._flow_turn = True
+        self._round_began = now
+        self._flows.drained(now)
         if self._is_waiting:
             self._counters["RECORD_FORM_SILENT"] += self._forms.failed(self._counters["HEARD"])
             self._pointers.hurry(now)
@@ -183,13 +174,15 @@ class CompanytecSession(Conversation):
             assert self._narrow is not None
             whole = reading.widened(self._narrow, wide)
             self._counters["EXTENDED_USED" if whole is not None else "EXTENDED_DIFFERS"] += 1
-            self._settle(whole or self._narrow, Ask.RECORD, now)
+            self._narrow = whole or self._narrow
+            self._without_wide(now)
         return True
 
     def _without_wide(self, now: Monotonic) -> None:
+        """Nothing more is to be had of this record."""
         assert self._narrow is not None
-        self._counters["EXTENDED_SILENT"] += 1
-        self._settle(self._narrow, Ask.RECORD, now)
+        fields, self._narrow = self._narrow, None
+        self._settle(fields, Ask.RECORD, now)
 
     def _hear_missed(self, body: str, now: Monotonic) -> bool:
         is_empty = self._dialect.is_empty(body)
@@ -202,7 +195,7 @@ class CompanytecSession(Conversation):
         if fields is None:
             self._counters["EMPTY_POSITION"] += 1
             self._fetch.over()
-        elif reading.record_no(fields, self._options) == self._ring.missed[0]:
+        elif reading.position(fields, self._options) == self._ring.missed[0]:
             self._take(fields, now)
         else:
             self._counters["OTHER_RECORD"] += 1
@@ -213,12 +206,19 @@ class CompanytecSession(Conversation):
         pointers = self._dialect.pointers(body)
         if pointers is None:
             return False
-        missed_before = len(self._ring.missed)
-        settled = self._ring.look(pointers)
-        self._is_waiting = pointers.write != pointers.read
-        self._counters["MISSED_RECORD"] += len(self._ring.missed) - missed_before
-        self._pointers.answered(now, settled=settled)
         self._answered(now)
+        self._is_waiting = pointers.write != pointers.read
+        next_check = Monotonic(now + POINTER_CHECK_MS)
+        if max(pointers.write, pointers.read) >= self._options.ring_records:
+            self._counters["POINTER_BEYOND_RING"] += 1
+            self._pointers.answered(next_check)
+            return True
+        missed_before, set_before = len(self._ring.missed), self._ring.set_count
+        self._ring.elapse(now)
+        is_settled = self._ring.look(pointers)
+        self._counters["MISSED_RECORD"] += len(self._ring.missed) - missed_before
+        self._counters["POINTER_SET"] += self._ring.set_count - set_before
+        self._pointers.answered(next_check if is_settled else now)
         return True
 
     def _hear_flow(self, body: str, now: Monotonic) -> bool:
@@ -229,33 +229,21 @@ class CompanytecSession(Conversation):
             FuellingStarted(self._address, nozzle) for nozzle in self._flows.look(nozzles, now)
         )
         self._flow_turn = False
+        self._flow.answered(now)
         self._answered(now, speak_at=Monotonic(self._round_began + self._options.poll_ms))
         return True
 
     def _hear_tag(self, body: str, now: Monotonic) -> bool:
         if self._dialect.is_nothing(body, Ask.TAG):
             self._first_reading = None
-            self._tags.rest(now)
+            self._cards.empty(now)
         elif (fields := self._dialect.tag(body)) is not None:
             if self._agrees(body):
-                self._take_tag(fields, now)
+                self._take_card(fields, now)
         else:
             return False
         self._answered(now)
         return True
-
-    def _take_tag(self, fields: Fields, now: Monotonic) -> None:
-        """A card without a sale: which point the nozzles belong to, only the station's settings know."""
-        self._counters["UNKNOWN_TAG"] += 1
-        credential = reading.credential(fields)
-        if self._options.unknown_tags == "count" or credential is None:
-            self._tag_step_ready = True
-            return
-        card = CredentialShown(
-            self._address, reading.nozzles(fields), credential, self._tags.shown(fields, now)
-        )
-        self._with_till = _WithTill(card, self._ask)
-        self._events.append(card)
 
     def _hear_tag_step(self, body: str, now: Monotonic) -> bool:
         is_answer = self._dialect.tag_stepped(body)
@@ -272,18 +260,19 @@ class CompanytecSession(Conversation):
         self._first_reading = body
         return False
 
-    # What becomes of a record.
-
     def _take(self, fields: Fields, now: Monotonic) -> None:
-        number = reading.record_no(fields, self._options)
+        """A record that is believed."""
         if codec.is_empty(fields):
             self._counters["EMPTY_RECORD"] += 1
-            self._release(self._ask, number)
+            self._release(self._ask, reading.position(fields, self._options))
         elif not reading.is_readable(fields):
             self._counters["UNREADABLE_RECORD"] += 1
-            self._speak_at = Monotonic(now + self._options.poll_ms)
+            self._rest(now)
             if self._ask is Ask.MISSED:
                 self._counters["MISSED_GIVEN_UP"] += self._fetch.useless()
+            else:
+                self._ring.read_beyond()
+                self._pointers.hurry(now)
         elif self._wants_wide(fields):
             self._narrow = fields
         else:
@@ -294,31 +283,3 @@ class CompanytecSession(Conversation):
         is_known_form = "totalizer_before" in fields and "serial" in fields
         can_ask = self._ask is Ask.RECORD and self._forms.asks_wide and is_known_form
         return can_ask and not reading.fits(fields, self._options)
-
-    def _settle(self, fields: Fields, ask: Ask, now: Monotonic) -> None:
-        """A whole record: a fuelling goes to the till, one of zero volume is stepped over."""
-        self._narrow = None
-        if reading.has_volume(fields):
-            self._report(fields, ask, now)
-        else:
-            self._counters["ZERO_VOLUME"] += 1
-            self._release(ask, reading.record_no(fields, self._options))
-
-    def _report(self, fields: Fields, ask: Ask, now: Monotonic) -> None:
-        fuelling = reading.as_fuelling(fields, self._address, self._options)
-        if self._last_ended is None or self._last_ended[0] != fuelling.raw:
-            watched = ask is Ask.RECORD
-            ended = self._flows.ended(fuelling.nozzle, self._drained_at, now) if watched else None
-            self._last_ended = (fuelling.raw, ended)
-        fuelling = replace(fuelling, ended=self._last_ended[1])
-        self._counters["ODD_RECORD"] += bool(fuelling.flags)
-        self._with_till = _WithTill(fuelling, ask)
-        self._events.append(fuelling)
-
-    def _release(self, ask: Ask, number: int | None) -> None:
-        """The record is safe (or no fuelling at all): the device may let it go."""
-        self._ring.durable(number)
-        if ask is Ask.MISSED:
-            self._fetch.over()
-        else:
-            self._step_ready = True

@@ -1,4 +1,5 @@
-"""Integration: does the driver book every sale once over a real pseudo-terminal and real TCP ports?"""
+"""Integration: does the driver book every sale once, in the books of a station, over a real pseudo-terminal
+and real TCP ports?"""
 
 import random
 from collections.abc import Iterator
@@ -7,7 +8,8 @@ from typing import Literal
 
 import pytest
 
-from drivers.companytec.concentrator import Concentrator, Record
+from drivers.companytec.codec import POINTERS, STEP
+from drivers.companytec.concentrator import RING, Concentrator, Record
 from drivers.companytec.horustech_simulator import HorustechSimulator
 from drivers.companytec.options import CompanytecOptions
 from drivers.companytec.port import Port
@@ -16,6 +18,8 @@ from drivers.companytec.simulator import CompanytecSimulator
 from drivers.events import Answer, DriverEvent, Fuelling, FuellingStarted, Outcome
 from drivers.stage import SimulatorOnPty, SimulatorOnTcp
 from tests.integration.drivers.line_rig import Ledger, monotonic_ms, running, wait_until
+from tests.unit.drivers.companytec.desk import YES, Desk
+from tests.world import World
 
 OPTIONS = CompanytecOptions(poll_ms=50, gap_ms=2)
 SALES = 300
@@ -204,3 +208,91 @@ def test_two_programs_on_two_ports_read_everything_and_do_not_disturb_each_other
     assert booked[0] == sold
     assert booked[1] == {number: sold[number] for number in range(30)}
     assert released == [35, 30]
+
+
+# With the books of a station, on simulated time.
+
+
+class BookedDesk(Desk):
+    """The till is a station's own, in front of its database."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.session = CompanytecSession("0", CompanytecOptions())
+        self.till = self._book
+        self._world = world
+
+    def booked(self) -> list[tuple[str, int]]:
+        """Kind and millilitres of every fact, in the order in which they were booked."""
+        rows = self._world.rows("SELECT kind, volume_ml FROM fact ORDER BY stream_seq")
+        return [(str(kind), int(volume_ml)) for kind, volume_ml in rows]
+
+    def _book(self, event: DriverEvent) -> Answer:
+        if not isinstance(event, Fuelling):
+            return YES
+        return self._world.book(event, ended_ago_ms=None).answer
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[BookedDesk]:
+    world = World(tmp_path / "station.db")
+    desk = BookedDesk(world)
+    desk.run(1_000)
+    yield desk
+    world.store.close()
+
+
+def test_a_record_that_was_skipped_is_booked_in_its_place_and_no_litre_twice(desk: BookedDesk) -> None:
+    """Every step arrives twice, and every other look at the pointers is lost."""
+    looks: list[bytes] = []
+
+    def wire(data: bytes) -> list[bytes]:
+        looks.extend([data] if data == POINTERS else [])
+        if data == POINTERS and len(looks) % 2:
+            return []
+        return [data, data] if data == STEP else [data]
+
+    desk.wire = wire
+    for number in range(1, 9):
+        desk.simulator.sell("08", 10_000 * number, 7_850 * number, 7_850)
+    desk.run(40_000)
+    assert desk.booked() == [("fuelling", 10_000 * number) for number in range(1, 9)]
+
+
+def test_a_record_read_again_after_a_power_cut_between_book_and_step_is_booked_once(desk: BookedDesk) -> None:
+    desk.wire = lambda data: [] if data == STEP else [data]
+    desk.simulator.sell("08", 10_000, 7_850, 7_850)
+    desk.run(300)
+    assert desk.simulator.backlog() == 1
+    desk.session = CompanytecSession("0", CompanytecOptions())
+    desk.wire = lambda data: [data]
+    desk.simulator.sell("08", 20_000, 15_700, 7_850)
+    desk.run(4_000)
+    assert desk.simulator.backlog() == 0
+    assert desk.booked() == [("fuelling", 10_000), ("fuelling", 20_000)]
+
+
+def test_records_that_were_overwritten_unread_are_booked_as_litres(desk: BookedDesk) -> None:
+    desk.simulator.sell("08", 10_000, 7_850, 7_850)
+    desk.run(1_000)
+    for _ in range(RING + 2):
+        desk.simulator.sell("08", 5_000, 3_925, 7_850)
+    desk.run(3_000)
+    assert desk.booked() == [
+        ("fuelling", 10_000),
+        ("gap", RING * 5_000),
+        ("fuelling", 5_000),
+        ("fuelling", 5_000),
+    ]
+
+
+def test_a_pointer_set_back_over_the_whole_ring_books_nothing_again(desk: BookedDesk) -> None:
+    for number in range(1, 31):
+        desk.simulator.sell("08", 10_000 * number, 7_850 * number, 7_850)
+    desk.run(8_000)
+    before = desk.booked()
+    assert len(before) == 30
+    desk.simulator.read = 0
+    desk.run(20_000)
+    assert desk.simulator.backlog() == 0
+    assert desk.booked() == before

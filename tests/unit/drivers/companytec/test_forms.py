@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from drivers.companytec import codec, horustech
+from drivers.companytec import codec, horustech, reading
 from drivers.companytec.commands import Kind
 from drivers.companytec.concentrator import Concentrator
 from drivers.companytec.horustech_simulator import HorustechSimulator
@@ -145,6 +145,40 @@ def test_an_extended_record_of_another_sale_is_not_believed() -> None:
     fuelling = _one_sale(desk, WIDE_ML, WIDE_FEN)
     assert fuelling.volume_ml == WIDE_ML - 10**6
     assert desk.session.counters()["EXTENDED_DIFFERS"] == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"nozzle": "05"},
+        {"serial": "0" * 7 + "1"},
+        {"decimals": "3A"},
+        {"duration": "001D"},
+        {"total": "01165501"},
+        {"volume": "01500010"},
+        {"unit_price": "007771"},
+        {"volume": "X1500000"},
+    ],
+)
+def test_what_the_extended_form_must_say_alike_to_be_used(changes: dict[str, str]) -> None:
+    narrow = {"total": "165500", "volume": "500000", "unit_price": "7770"}
+    wide = {"total": "01165500", "volume": "01500000", "unit_price": "007770"}
+    rest = {"serial": "0" * 8, "decimals": "3E", "duration": "001C", "nozzle": "04"}
+    assert reading.widened(narrow | rest, wide | rest) == wide | rest
+    assert reading.widened(narrow | rest, wide | rest | changes) is None
+
+
+@pytest.mark.parametrize("form", CBC_FORMS)
+def test_a_missed_record_is_fetched_in_the_form_that_has_the_tag_that_counts(form: str) -> None:
+    desk = Desk(record=form)
+    desk.run(1_000)
+    desk.simulator.sell("04", 10_000, 7_770, 7_770, TAG)
+    desk.simulator.step_by_another_program()
+    desk.run(12_000)
+    assert [fuelling.sequence_no for fuelling in desk.fuellings] == [0]
+    is_long = form not in ("short", "identified")
+    assert desk.count(codec.record_at(0, long=is_long)) == 2
+    assert desk.count(codec.record_at(0, long=not is_long)) == 0
 
 
 def _answered_by(other: CompanytecSimulator, desk: Desk, data: bytes) -> bool:

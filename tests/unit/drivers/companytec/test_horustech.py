@@ -4,7 +4,7 @@ import pytest
 
 from drivers.companytec import horustech
 from drivers.companytec.horustech_simulator import HorustechSimulator
-from drivers.events import DeviceSilent, FuellingStarted
+from drivers.events import DeviceSilent, FuellingStarted, Monotonic
 from tests.unit.drivers.companytec.desk import NOT_NOW, YES, Desk
 
 
@@ -126,3 +126,23 @@ def test_a_damaged_frame_is_counted_and_not_believed(bit: int) -> None:
     desk.run(3_000)
     assert [fuelling.volume_ml for fuelling in desk.fuellings] == [10_000]
     assert desk.session.counters()["BAD_FRAME"] == 1
+
+
+@pytest.mark.parametrize(("decimals", "volume_ml"), [("233", 1_060), ("243", 106), ("263", 1), ("273", None)])
+def test_more_decimals_than_we_count_are_cut_off_and_less_than_a_millilitre_is_no_fuelling(
+    decimals: str, volume_ml: int | None
+) -> None:
+    desk = _running()
+    honest = desk.session.receive
+
+    def scaled(data: bytes, now: Monotonic) -> None:
+        for frame in horustech.Reader().feed(data):
+            if frame.startswith("!021"):
+                data = horustech.framed(frame[1:38] + decimals + frame[41:], kind="!")
+        honest(data, now)
+
+    desk.session.receive = scaled  # type: ignore[method-assign]
+    desk.simulator.sell("03", 1_060, 106, 1_000)
+    desk.run(1_500)
+    assert [fuelling.volume_ml for fuelling in desk.fuellings] == ([] if volume_ml is None else [volume_ml])
+    assert desk.simulator.backlog() == 0

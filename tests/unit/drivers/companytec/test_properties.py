@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from drivers.companytec import codec, horustech
 from drivers.companytec.codec import RING, Pointers, Reader
 from drivers.companytec.commands import parse_command, parse_question
+from drivers.companytec.flow import FlowWatch
 from drivers.companytec.options import CompanytecOptions
-from drivers.companytec.reading import scaled
 from drivers.companytec.session import CompanytecSession
 from drivers.companytec.simulator import CompanytecSimulator
-from drivers.companytec.watches import FlowWatch, RingWatch
+from drivers.companytec.watches import RingWatch
 from drivers.events import Answer, Fuelling, FuellingStarted, Monotonic, Outcome
 from tests.unit.drivers.companytec.desk import Desk
 
@@ -116,14 +116,6 @@ def test_any_body_is_understood_or_refused(body: str) -> None:
     codec.parse_totals(ascii_body)
     codec.parse_error(ascii_body)
     parse_command(body)
-
-
-@given(st.integers(0, 999_999), st.integers(0, 3), st.integers(0, 3))
-@settings(deadline=None)
-def test_scaling_is_exact_or_says_so(value: int, decimals: int, wanted: int) -> None:
-    result, exact = scaled(f"{value:06d}", decimals, wanted)
-    assert (result * 10**decimals == value * 10**wanted) == exact
-    assert 0 <= value * 10**wanted - result * 10**decimals < 10**decimals
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), max_size=30), st.integers(0, RING - 1))

@@ -235,19 +235,18 @@ def test_longer_forms_of_the_printed_sale(body: str, form: str, time: DeviceTime
 
 def test_records_at_a_position_printed_in_the_manual() -> None:
     at_position = codec.parse_record_at(
-        "23429602364099113A002C11261741070001000007525600B328090961C1FEE40001004F", long=False
+        "23429602364099113A002C11261741070001000007525600B328090961C1FEE40001004F"
     )
     assert at_position is not None
     assert at_position["record"] == "0001"
     hrs = codec.parse_record_at(
-        "00010000081012343E000204290941019140000002864100B3281234567800010000B3281234007C", long=False
+        "00010000081012343E000204290941019140000002864100B3281234567800010000B3281234007C"
     )
     assert hrs is not None
     assert as_fuelling(hrs, "1", CompanytecOptions()).volume_ml == 810
     paf1 = codec.parse_record_at(
         "a2FFFFFFFFF00117700953812343E004405271717012000000100000013850000000432020000000000"
         "00FFFFFFFFFFFFFFFF0000000000000000003A",
-        long=True,
     )
     assert paf1 is not None
     fuelling = as_fuelling(paf1, "1", CompanytecOptions())
@@ -256,7 +255,7 @@ def test_records_at_a_position_printed_in_the_manual() -> None:
     assert fuelling.totalizer_before_ml is not None
     assert fuelling.totalizer_after_ml is not None
     assert fuelling.totalizer_after_ml - fuelling.totalizer_before_ml == 9_530
-    empty = codec.parse_record_at("F" * 76 + "0129", long=False)
+    empty = codec.parse_record_at("F" * 76 + "0129")
     assert empty is not None
     assert codec.is_empty(empty)
 

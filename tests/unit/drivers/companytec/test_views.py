@@ -104,6 +104,13 @@ def test_a_record_is_shown_raw_and_scaled() -> None:
     assert (coarse["volume"][1], coarse["totalizer"][1]) == ("38600 ml", "80789 ml")
 
 
+@pytest.mark.parametrize(("decimals", "said"), [(None, "4055 fen"), (2, "4055 fen"), (0, "405500 fen")])
+def test_a_total_of_money_is_shown_with_the_decimals_of_the_site(decimals: int | None, said: str) -> None:
+    options = CompanytecOptions(amount_decimals=decimals)
+    for frame in (codec.checked("T$0800004055"), horustech.framed("0508020000004055", kind="!")):
+        assert _details(_only(frame, options))["digits"][1] == said
+
+
 def test_a_horustech_record_is_shown_raw_and_scaled_whatever_protocol_is_set() -> None:
     (frame,) = (vector for vector in VECTORS if vector.startswith(b">!006B02"))
     details = _details(_only(frame))
