@@ -5,7 +5,7 @@ from typing import Any
 from drivers.conformance import Cases
 from drivers.driver import Ask, Driver, Grade, Wiring
 from drivers.events import HandOver, Monotonic
-from drivers.ifsf.options import IfsfOptions
+from drivers.ifsf.options import SILENCE_MS, IfsfOptions
 from drivers.session import Session, Simulator
 from drivers.views import View
 
@@ -34,13 +34,19 @@ def _explain(data: bytes, options: Any) -> tuple[View, ...]:
 
 
 def _asks(address: str, options: Any) -> tuple[Ask, ...]:
+    """None for an address that no dispenser has."""
     from drivers.ifsf.codec import CONTROLLER
     from drivers.ifsf.questions import Question, state, totals
     from drivers.ifsf.wrapper import framing_of
 
+    framing, us = framing_of(options.transport), bytes((CONTROLLER, options.own_node))
+    try:
+        device = framing.device_address(address)
+    except ValueError:
+        return ()
+
     def said(question: Question) -> bytes:
-        framing, us = framing_of(options.transport), bytes((CONTROLLER, options.own_node))
-        return framing.wrap(question.message(framing.device_address(address), us, token_no=1))
+        return framing.wrap(question.message(device, us, token_no=1))
 
     point_no = options.points[0]
     return (
@@ -73,7 +79,7 @@ DRIVER = Driver(
     grade=Grade.BRONZE,
     evidence="others' captures (serial); frames in adapter code (TCP)",
     options=IfsfOptions,
-    silence_ms=5_000,
+    silence_ms=SILENCE_MS,
     open_session=_open_session,
     open_simulator=_open_simulator,
     explain=_explain,

@@ -38,29 +38,34 @@ class Agenda:
         for watch in self.points.values():
             if watch.finding:
                 return watch.finding.pop()
-        if (place := self.book.next_unread()) is not None:
+        if (place := self.book.next_unread(now)) is not None:
             return questions.sale(place, additions=additions)
         if (place := self.book.next_clearable()) is not None:
+            watch = self.watch_of(place)
+            if watch.was_away:
+                return self._begin_look(watch, now, bad_frames)
             if self._look_was_clean(bad_frames):
                 return questions.clear(self.book.clear_asked())
-            self.book.forget_offers()
-            self.watch_of(place).find_at = now
+            self._forget_sales(now)
+            watch.find_at = now
         return self._look_at_points(now, bad_frames)
 
     def next_at(self) -> Monotonic:
         """When the next question is due."""
-        if self.book.next_unread() or self.book.next_clearable() or self.shelf.is_removable():
-            return Monotonic(0)
-        if any(watch.finding for watch in self.points.values()):
+        if self.shelf.is_removable() or any(watch.finding for watch in self.points.values()):
             return Monotonic(0)
         moments = [min(watch.find_at, watch.state_at) for watch in self.points.values()]
-        return min([*moments, self.shelf_at] if self._options.offline else moments)
+        if self._options.offline:
+            moments.append(self.shelf_at)
+        if (book_at := self.book.next_at()) is not None:
+            moments.append(book_at)
+        return min(moments)
 
     def failed(self, question: Question, now: Monotonic, *, refused: bool) -> None:
         """No answer, or a refusal: whatever is needed still is found by a later look."""
         watch = self.points.get(question.place[0] - questions.FIRST_POINT)
         if question.aim is Aim.OFFLINE or (question.aim is Aim.REMOVE and refused):
-            self.shelf.forget_offers()
+            self.shelf.forget_readings()
             self.shelf_at = Monotonic(now + self._options.offline_ms)
         elif question.aim is Aim.REMOVE:
             self.shelf_at = now
@@ -70,15 +75,8 @@ class Agenda:
             self.book.failed(question.place)
         elif watch is not None and question.aim is Aim.STATE:
             watch.state_at = Monotonic(now + self._options.poll_ms)
-        elif watch is not None and question.aim is Aim.CLEAR:
-            watch.find_at = Monotonic(now + self._options.list_ms) if refused else now
-        elif watch is not None:
-            watch.found_all = False
-
-    def look_done(self, watch: PointWatch) -> None:
-        """One question of a look at this point was answered to its end."""
-        if not watch.finding and watch.found_all:
-            self.book.looked(questions.FIRST_POINT + watch.point_no, watch.seen)
+        elif question.aim is Aim.CLEAR and not refused:
+            self.book.read_again(question.place, now)
 
     def keep(self, record: Record, *, is_offline: bool) -> None:
         """It is safe with the till, or no fuelling."""
@@ -86,37 +84,42 @@ class Agenda:
             self.shelf.keep(record)
         else:
             self.book.keep(record)
+            self.watch_of(record.place).booked(record.place[2:])
 
     def read_again(self, record: Record, at: Monotonic, *, is_offline: bool) -> None:
-        """Look once more where this record came from: to clear it if it is safe, else to report it again."""
+        """Read once more where this record stood: to clear it if it is safe, else to report it again."""
         if is_offline:
             self.shelf_at = at
-        elif record.point_no in self.points:
-            self.points[record.point_no].find_at = at
+        else:
+            self.book.read_again(record.place, at)
 
     def watch_of(self, place: bytes) -> PointWatch:
         return self.points[place[0] - questions.FIRST_POINT]
 
-    def forget_offers(self, now: Monotonic) -> None:
+    def forget_readings(self, now: Monotonic) -> None:
         """Silence, return or a pulled plug: everything is looked at anew before anything is done about it."""
-        self.book.forget_offers()
-        self.shelf.forget_offers()
+        self._forget_sales(now)
+        self.shelf.forget_readings()
         self.shelf_at = now
         for watch in self.points.values():
             watch.forget_flow()
             watch.finding.clear()
             watch.find_at = watch.state_at = now
+            watch.was_away = True
+
+    def _forget_sales(self, now: Monotonic) -> None:
+        """The next look shows them again; where there is no list, they are read again by themselves."""
+        self.book.forget_readings(Monotonic(now + self._options.list_ms))
 
     def _look_at_points(self, now: Monotonic, bad_frames: int) -> Question | None:
         for watch in self.points.values():
             if watch.find_at <= now:
-                self._bad_before_look = bad_frames
-                return self._begin_look(watch, now)
+                return self._begin_look(watch, now, bad_frames)
         due = min(self.points.values(), key=lambda watch: watch.state_at)
         return questions.state(due.point_no) if due.state_at <= now else None
 
-    def _begin_look(self, watch: PointWatch, now: Monotonic) -> Question:
-        watch.seen, watch.found_all = set(), True
+    def _begin_look(self, watch: PointWatch, now: Monotonic, bad_frames: int) -> Question:
+        self._bad_before_look, watch.was_away = bad_frames, False
         watch.find_at = Monotonic(now + self._options.list_ms)
         if self._options.finds == "list":
             return questions.unpaid(watch.point_no, additions=self._options.additions)

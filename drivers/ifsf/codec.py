@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 HEADER_BYTES = 8
+LAST_NODE = 127
 LONGEST_BODY_BYTES = 512
 """What follows the header. The longest seen is 64; a longer one than this is taken for damage."""
 LONGEST_PLACE_BYTES = 8
@@ -45,6 +46,13 @@ class Message:
     data: bytes
 
 
+def node_of(address: str) -> int:
+    """The number of a dispenser's node from its decimal digits, as in "1". Raises ValueError."""
+    if address not in map(str, range(1, LAST_NODE + 1)):
+        raise ValueError(f"{address!r} is no node of a dispenser: 1 to {LAST_NODE}")
+    return int(address)
+
+
 def encode(message: Message) -> bytes:
     body = bytes((len(message.place),)) + message.place + message.data
     header = message.to + message.sender + bytes((0, message.kind | message.token_no))
@@ -54,7 +62,7 @@ def encode(message: Message) -> bytes:
 def measure(data: bytes, route: bytes) -> int | None:
     """How long the message is that begins with `data`; more than is there if it is not whole yet.
 
-    None: no message begins here. `route` is LNAR and LNAO as they must be, b"" for anybody's.
+    None: no message begins here. `route` is LNAR and LNAO as they must be, or how they must begin.
     """
     if not _may_begin(data, route):
         return None
@@ -69,7 +77,7 @@ def measure(data: bytes, route: bytes) -> int | None:
 
 
 def _may_begin(data: bytes, route: bytes) -> bool:
-    if route and data[:4] != route[: min(4, len(data))]:
+    if data[: len(route)] != route[: len(data)]:
         return False
     has_controller = len(data) < 3 or CONTROLLER in (data[0], data[2])
     code_fits = len(data) < 5 or data[4] == 0
@@ -123,8 +131,8 @@ def field_map(message: Message) -> dict[int, bytes]:
 
 
 def is_accepted(ack: Message) -> bool:
-    """True if the message was accepted; otherwise the first byte says why not."""
-    return ack.data[0] == 0
+    """True if the message was accepted with all its fields; else the first byte or a field's says why not."""
+    return not any((ack.data[0], *ack.data[2::2]))
 
 
 def is_bcd(data: bytes) -> bool:
@@ -147,8 +155,8 @@ class Framing:
         return False
 
     def device_address(self, address: str) -> bytes:
-        """The two bytes by which a dispenser is addressed: its subnet and node."""
-        return bytes((DISPENSER, int(address)))
+        """The two bytes by which a dispenser is addressed: its subnet and node. Raises ValueError."""
+        return bytes((DISPENSER, node_of(address)))
 
     def is_from_host(self, message: Message) -> bool:
         return message.sender[0] == CONTROLLER
@@ -159,7 +167,10 @@ class Framing:
 
 
 class Reader:
-    """Collects bytes into messages of one route. Any bytes, any pieces; memory is bounded."""
+    """Collects bytes into messages of one route. Any bytes, any pieces; memory is bounded.
+
+    What other nodes say to us on the same connection is whole, and not ours: it counts in `other_frames`.
+    """
 
     def __init__(self, framing: Framing, route: bytes) -> None:
         self._framing = framing
@@ -167,6 +178,7 @@ class Reader:
         self._buffer = bytearray()
         self._in_noise = False
         self.bad_frames = 0
+        self.other_frames = 0
         self.turns_heard = 0
 
     def feed(self, data: bytes) -> Iterator[Message]:
@@ -174,7 +186,7 @@ class Reader:
         self._buffer += data
         while self._buffer:
             view = bytes(self._buffer[: HEADER_BYTES + LONGEST_BODY_BYTES + 8])
-            size_bytes = self._framing.measure(view, self._route)
+            size_bytes = self._measure(view)
             if size_bytes is not None and size_bytes > len(view):
                 return
             frame = view[: size_bytes or 0]
@@ -183,9 +195,19 @@ class Reader:
                 self._pass(len(frame))
             elif frame and (message := self._framing.unwrap(frame)) is not None:
                 self._pass(len(frame))
-                yield message
+                if (message.to + message.sender).startswith(self._route):
+                    yield message
+                else:
+                    self.other_frames += 1
             else:
                 self._skip()
+
+    def _measure(self, view: bytes) -> int | None:
+        """Somebody else's is looked for only where a message may begin, not within a damaged one."""
+        size_bytes = self._framing.measure(view, self._route)
+        if size_bytes is None and not self._in_noise:
+            return self._framing.measure(view, self._route[:2])
+        return size_bytes
 
     def forget(self) -> None:
         """Drop a half-heard frame; it counts as a bad one."""

@@ -11,20 +11,24 @@ class OfflineShelf:
         self._first: Record | None = None
         self._safe: Record | None = None
         self._removable: bytes | None = None
+        self._said_gone = False
 
     def read(self, record: Record) -> bool:
         """A reading of the oldest. True: two agree and nobody knows it yet."""
         if record == self._safe:
-            self._removable = record.place if self._clears else None
+            is_kept, self._said_gone = self._said_gone, False
+            self._removable = record.place if self._clears and not is_kept else None
             return False
+        self._said_gone = False
         agrees, self._first = record == self._first, record
         if agrees:
             self._first = None
         return agrees
 
     def is_left_there(self, record: Record) -> bool:
-        """True for a sale that is safe and not ours to remove: those behind it cannot be seen."""
-        return record == self._safe and not self._clears
+        """True for a sale that is safe and stays: it is not ours to remove, or the device said that it was
+        removed and shows it again. Those behind it cannot be seen; later it is tried once more."""
+        return record == self._safe and self._removable is None
 
     def keep(self, record: Record) -> None:
         self._safe = record
@@ -38,7 +42,8 @@ class OfflineShelf:
         return place
 
     def removed(self) -> None:
-        self._safe = None
+        """The device says so."""
+        self._said_gone = True
 
-    def forget_offers(self) -> None:
+    def forget_readings(self) -> None:
         self._first = self._removable = None

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+SILENCE_MS = 5_000
+"""More than two looks of the slowest options and a lost answer, so that one lost answer is no silence."""
 PointNo = Annotated[int, Field(ge=1, le=4)]
 
 
@@ -34,7 +36,8 @@ class IfsfOptions(BaseModel):
     clears: bool = Field(
         default=True,
         description="clear a sale when it is safe with us. false where a controller or POS clears: then we "
-        "only read, and a sale is left for whoever is to be paid",
+        "only read, and a sale is left for whoever is to be paid. If nobody clears, a point stops selling "
+        "after its 2 to 15 unpaid sales",
     )
     additions: bool = Field(
         default=True,
@@ -46,7 +49,7 @@ class IfsfOptions(BaseModel):
         description="read, and with `clears` remove, what the device sold while no controller was there (C8)",
     )
     poll_ms: int = Field(
-        default=500, ge=50, le=5_000, description="time between two looks at a point's state"
+        default=500, ge=50, le=1_500, description="time between two looks at a point's state"
     )
     list_ms: int = Field(
         default=5_000,
@@ -57,7 +60,7 @@ class IfsfOptions(BaseModel):
     offline_ms: int = Field(
         default=60_000, ge=2_000, le=3_600_000, description="time between two looks for offline sales"
     )
-    answer_ms: int = Field(default=1_000, ge=100, le=5_000, description="how long to wait for an answer")
+    answer_ms: int = Field(default=1_000, ge=100, le=1_500, description="how long to wait for an answer")
     gap_ms: int = Field(default=10, ge=0, le=500, description="quiet time after an answer")
     volume_decimals: int = Field(
         default=2,

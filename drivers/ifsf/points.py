@@ -17,14 +17,14 @@ WATCHED_WITHIN_MS = 2_000
 
 @dataclass(slots=True)
 class PointWatch:
-    """One fuelling point. `finding` are the questions of the present look for unpaid sales."""
+    """One fuelling point. `finding` are the questions of the present look for unpaid sales; `was_away`: none
+    was begun since the wire was there (again)."""
 
     point_no: int
     state_at: Monotonic
     find_at: Monotonic
+    was_away: bool = True
     finding: list[Question] = field(default_factory=list)
-    seen: set[bytes] = field(default_factory=set)
-    found_all: bool = True
     _lifted_bits: int = 0
     _was_busy: bool = False
     _flowing: bytes = b""
@@ -62,6 +62,11 @@ class PointWatch:
     def ended(self, sequence: bytes) -> Monotonic | None:
         """When the sale of this number was seen to end, if it was."""
         return self._ended[1] if self._ended is not None and self._ended[0] == sequence else None
+
+    def booked(self, sequence: bytes) -> None:
+        """The till has it: a later sale of the same number has an end of its own."""
+        if self._ended is not None and self._ended[0] == sequence:
+            self._ended = None
 
     def forget_flow(self) -> None:
         """The wire was gone: what flowed may have ended at any time."""

@@ -8,7 +8,7 @@ from drivers.events import DeviceTime, Fuelling, HandOver, Monotonic, RawDigits
 from drivers.ifsf.codec import Message, field_map, is_bcd
 from drivers.ifsf.figures import Figure, parse_figure
 from drivers.ifsf.options import IfsfOptions
-from drivers.ifsf.questions import FIRST_POINT, OFFLINE_SALE, SALES
+from drivers.ifsf.questions import FIRST_POINT, SALES
 
 CLEARED, PAYABLE, LOCKED = 1, 2, 3
 
@@ -37,8 +37,6 @@ class Record:
     time: bytes
     totalizer_before: bytes
     totalizer_after: bytes
-    ids: bytes
-    """Every id that came, known or not: a damaged id must not pass for a field that the device has not."""
     state: bytes = field(compare=False)
 
     @property
@@ -82,7 +80,6 @@ def record_of(answer: Message) -> Record | None:
         time=found.get(0xCB, b""),
         totalizer_before=found.get(0xCC, b""),
         totalizer_after=found.get(0xCD, b""),
-        ids=bytes(sorted(found.keys() - {OFFLINE_SALE})),
         state=found.get(0x15, b""),
     )
 

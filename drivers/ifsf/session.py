@@ -9,26 +9,17 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from drivers.events import (
-    Answer,
-    DeviceBack,
-    DeviceSilent,
-    DriverEvent,
-    Fuelling,
-    FuellingStarted,
-    Monotonic,
-    Notice,
-)
+from drivers.events import Answer, DriverEvent, Fuelling, FuellingStarted, Monotonic, Notice
 from drivers.ifsf import questions
 from drivers.ifsf.agenda import Agenda
 from drivers.ifsf.codec import CONTROLLER, Kind, Message, Reader, field_map, is_accepted
-from drivers.ifsf.options import IfsfOptions
+from drivers.ifsf.options import SILENCE_MS, IfsfOptions
 from drivers.ifsf.points import PointWatch
 from drivers.ifsf.questions import Aim, Question
 from drivers.ifsf.reading import CLEARED, Record, as_fuelling, is_sale_place, record_of
 from drivers.ifsf.wrapper import framing_of
+from drivers.presence import Presence
 
-SILENCE_MS = 5_000
 LAST_TOKEN = 15
 """Higher tokens would make status bytes that are marks of the serial wrapper."""
 RECEIPTS_LIMIT = 8
@@ -52,6 +43,7 @@ class IfsfSession:
         self._framing = framing_of(options.transport)
         self._us, self._device = bytes((CONTROLLER, options.own_node)), self._framing.device_address(address)
         self._reader = Reader(self._framing, route=self._us + self._device)
+        self._presence = Presence(address, SILENCE_MS)
         self._agenda = Agenda(options)
         self._events: deque[DriverEvent] = deque()
         self._receipts: deque[Message] = deque(maxlen=RECEIPTS_LIMIT)
@@ -61,15 +53,13 @@ class IfsfSession:
         self._token_no = 0
         self._answer_due = Monotonic(0)
         self._speak_at = Monotonic(0)
-        self._heard_at: Monotonic | None = None
-        self._silent: bool | None = None
 
     # What the line calls.
 
     def receive(self, data: bytes, now: Monotonic) -> None:
         for message in self._reader.feed(data):
             self._hear(message, now)
-        self._counters["BAD_FRAME"] = self._reader.bad_frames
+        self._count_frames()
 
     def next_event(self) -> DriverEvent | None:
         return self._events.popleft() if self._events else None
@@ -96,7 +86,7 @@ class IfsfSession:
             return self._framing.wrap(self._receipts.popleft())
         if self._with_till is not None:
             return b""
-        question = self._agenda.choose(now, self._reader.bad_frames)
+        question = self._agenda.choose(now, self._reader.bad_frames + self._reader.other_frames)
         if question is None:
             return b""
         self._asked = question
@@ -112,22 +102,19 @@ class IfsfSession:
             timers.append(self._speak_at)
         elif self._with_till is None:
             timers.append(max(self._speak_at, self._agenda.next_at()))
-        if self._heard_at is not None and self._silent is not True:
-            timers.append(Monotonic(self._heard_at + SILENCE_MS))
+        if (silent_at := self._presence.due()) is not None:
+            timers.append(silent_at)
         return min(timers, default=None)
 
     def handle_timer(self, now: Monotonic) -> None:
-        if self._heard_at is None:
-            self._heard_at = now
-        if self._silent is not True and now - self._heard_at >= SILENCE_MS:
-            self._silent = True
+        if silent := self._presence.check(now):
             self._counters["SILENT"] += 1
-            self._agenda.forget_offers(now)
-            self._events.append(DeviceSilent(self._address, now - self._heard_at))
+            self._agenda.forget_readings(now)
+            self._events.extend(silent)
         if self._asked is not None and now >= self._answer_due:
             self._counters["NO_ANSWER"] += 1
             self._reader.forget()
-            self._counters["BAD_FRAME"] = self._reader.bad_frames
+            self._count_frames()
             self._failed(self._asked, now, refused=False)
 
     def awaiting(self) -> bool:
@@ -138,10 +125,14 @@ class IfsfSession:
         self._asked = None
         self._receipts.clear()
         self._speak_at = now
-        self._agenda.forget_offers(now)
+        self._agenda.forget_readings(now)
 
     def counters(self) -> Mapping[str, int]:
         return self._counters
+
+    def _count_frames(self) -> None:
+        self._counters["BAD_FRAME"] = self._reader.bad_frames
+        self._counters["OTHER_NODE"] = self._reader.other_frames
 
     def _answered(self, now: Monotonic) -> None:
         self._asked = None
@@ -155,11 +146,9 @@ class IfsfSession:
 
     def _hear(self, message: Message, now: Monotonic) -> None:
         self._counters["HEARD"] += 1
-        self._heard_at = now
-        if self._silent is not False:
-            self._silent = False
-            self._agenda.forget_offers(now)
-            self._events.append(DeviceBack(self._address))
+        if back := self._presence.heard(now):
+            self._agenda.forget_readings(now)
+            self._events.extend(back)
         if message.kind in (Kind.PUSH, Kind.PUSH_WANTING_ACK):
             self._hear_push(message, now)
         elif message.kind in (Kind.READ, Kind.WRITE):
@@ -210,8 +199,8 @@ class IfsfSession:
             self._hear_sale(message, now)
         elif asked.aim is Aim.CLEAR:
             self._counters["CLEARED"] += 1
-            self._agenda.book.cleared(asked.place)
-            self._agenda.watch_of(asked.place).find_at = now
+            watch = self._agenda.watch_of(asked.place)
+            watch.find_at = min(watch.find_at, Monotonic(now + self._options.poll_ms))
         else:
             self._counters["OFFLINE_REMOVED"] += 1
             self._agenda.shelf.removed()
@@ -226,31 +215,23 @@ class IfsfSession:
 
     def _hear_list(self, message: Message, now: Monotonic, *, is_end: bool) -> bool:
         assert self._asked is not None
-        watch = self._agenda.watch_of(self._asked.place)
         if is_end:
             self._answered(now)
-            self._agenda.look_done(watch)
             return True
         record = record_of(message) if message.kind is Kind.ANSWER else None
-        if record is None or record.point_no != watch.point_no:
+        if record is None or record.place[0] != self._asked.place[0]:
             return False
         self._answer_due = Monotonic(now + self._options.answer_ms)
-        self._offer(watch, record.place, record)
+        if not record.is_in(CLEARED):
+            self._agenda.book.offered(record.place, record)
         return True
 
     def _hear_slot(self, message: Message) -> None:
         """The buffer's address has no number; the sale's own is in field 01, AAAA in an empty buffer."""
-        found, watch = field_map(message), self._agenda.watch_of(message.place)
+        found = field_map(message)
         place = bytes((message.place[0], questions.SALES)) + found.get(0x01, b"")
         if len(place) == 4 and found.get(0x15) != bytes((CLEARED,)) and place[2:] != b"\xaa\xaa":
-            self._offer(watch, place, None)
-        self._agenda.look_done(watch)
-
-    def _offer(self, watch: PointWatch, place: bytes, record: Record | None) -> None:
-        if record is not None and record.is_in(CLEARED):
-            return
-        watch.seen.add(place)
-        self._agenda.book.offered(place, record)
+            self._agenda.book.offered(place, None)
 
     def _hear_sale(self, message: Message, now: Monotonic) -> None:
         record = record_of(message)
@@ -264,7 +245,7 @@ class IfsfSession:
     def _hear_offline(self, message: Message, now: Monotonic, *, is_end: bool) -> bool:
         if is_end:
             self._answered(now)
-            self._agenda.shelf.forget_offers()
+            self._agenda.shelf.forget_readings()
             self._agenda.shelf_at = Monotonic(now + self._options.offline_ms)
             return True
         record = record_of(message) if message.kind is Kind.ANSWER else None

@@ -1,12 +1,11 @@
 """The serial wrapper of the Millennium boxes: FD, message, FC, the sum of the message as four ASCII hex
 digits, FB. Between frames FE ends a turn and FF nn gives it to dispenser nn (devices.md 8, [cap])."""
 
-from drivers.ifsf.codec import HEADER_BYTES, Framing, Message, encode, measure, parse
+from drivers.ifsf.codec import HEADER_BYTES, LAST_NODE, Framing, Message, encode, measure, node_of, parse
 
 BEGIN, TAIL, END = 0xFD, 0xFC, 0xFB
 TURN_ENDS, TURN_GIVEN = 0xFE, 0xFF
 TAIL_BYTES = 6
-LAST_DISPENSER = 0x7F
 
 
 def sum16(data: bytes) -> int:
@@ -22,7 +21,7 @@ class SerialFraming(Framing):
         if first == TURN_ENDS:
             return 1
         if first == TURN_GIVEN:
-            return 2 if len(data) == 1 or data[1] <= LAST_DISPENSER or data[1] == TURN_ENDS else None
+            return 2 if len(data) == 1 or data[1] <= LAST_NODE or data[1] == TURN_ENDS else None
         if first != BEGIN:
             return None
         size_bytes = measure(data[1:], route) if len(data) > 1 else HEADER_BYTES
@@ -35,8 +34,9 @@ class SerialFraming(Framing):
         return data[0] in (TURN_ENDS, TURN_GIVEN)
 
     def device_address(self, address: str) -> bytes:
-        """The number set in the dispenser, and 0: seen for number 1 [cap], else from one program [one]."""
-        return bytes((int(address), 0))
+        """The number set in the dispenser, and 0: seen for number 1 [cap], else from one program [one].
+        Raises ValueError."""
+        return bytes((node_of(address), 0))
 
     def is_from_host(self, message: Message) -> bool:
         return message.sender[1] != 0

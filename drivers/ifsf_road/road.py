@@ -25,7 +25,11 @@ BEAT_EVERY_MS = 10_000
 GONE_AFTER_MS = 31_000
 """Three heartbeats missed, the third by a second: adapter Z judges so of its controller."""
 CONNECT_EVERY_MS = 1_000
+CONNECT_LATEST_MS = 60_000
 CONNECT_LIMIT_MS = 3_000
+STOOD_MS = 30_000
+"""A connection that the device ended sooner belongs to another controller, perhaps: the next is tried after
+twice the time, so that we do not take the pumps from who authorises them."""
 WAITING_LIMIT = 8
 """Connections that may wait until the device's heartbeat says whose they are."""
 ANY_ADDRESS = "0.0.0.0"
@@ -60,6 +64,8 @@ class IfsfRoad:
         self._peer_port = 0
         self._out: socket.socket | None = None
         self._out_stands = False
+        self._stood_from = Monotonic(0)
+        self._early_ends_count = 0
         self._in: socket.socket | None = None
         self._beat_at: Monotonic | None = None
         self._tried_at: Monotonic | None = None
@@ -163,7 +169,7 @@ class IfsfRoad:
         if not self._peer:
             self._know(beat.host)
         if beat.port != self._peer_port:
-            self._peer_port, self._tried_at = beat.port, None
+            self._peer_port, self._tried_at, self._early_ends_count = beat.port, None, 0
             self._drop_out()
 
     def _know(self, peer: str) -> None:
@@ -193,9 +199,13 @@ class IfsfRoad:
         if self._out is not None and not self._out_stands and waited_ms >= CONNECT_LIMIT_MS:
             self.counters["NOT_CONNECTED"] += 1
             self._drop_out()
-        if self._out is None and self._peer_port and waited_ms >= CONNECT_EVERY_MS:
+        if self._out is None and self._peer_port and waited_ms >= self._connect_every_ms():
             self._tried_at = now
             self._connect()
+
+    def _connect_every_ms(self) -> int:
+        doublings = min(max(0, self._early_ends_count - 1), 10)
+        return min(CONNECT_EVERY_MS << doublings, CONNECT_LATEST_MS)
 
     def _connect(self) -> None:
         link = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -216,7 +226,7 @@ class IfsfRoad:
             self.counters["NOT_CONNECTED"] += 1
             self._drop_out()
         else:
-            self._out_stands = True
+            self._out_stands, self._stood_from = True, self._now or Monotonic(0)
             self._ready.modify(link.fileno(), select.EPOLLIN)
         return b""
 
@@ -233,6 +243,8 @@ class IfsfRoad:
 
     def _drop(self, link: socket.socket) -> None:
         if link is self._out:
+            stood_ms = (self._now or 0) - self._stood_from
+            self._early_ends_count = self._early_ends_count + 1 if stood_ms < STOOD_MS else 0
             self._drop_out()
         else:
             self._drop_in()

@@ -6,7 +6,7 @@ from drivers.conformance import Cases
 from drivers.driver import Ask, Driver, Grade, Wiring
 from drivers.events import HandOver, Monotonic
 from drivers.session import Session, Simulator
-from drivers.unipump.options import UnipumpOptions
+from drivers.unipump.options import SILENCE_MS, UnipumpOptions
 from drivers.views import View
 
 MASTER_CLOSES_MS = 3_000
@@ -39,8 +39,13 @@ def _explain(data: bytes, options: Any) -> tuple[View, ...]:
 
 
 def _asks(address: str, options: Any) -> tuple[Ask, ...]:
+    """None for an address that no controller has."""
     from drivers.unipump import codec
 
+    try:
+        codec.check_address(address)
+    except ValueError:
+        return ()
     points = range(1, options.point_count + 1)
     states = [Ask(f"state of point {point}", codec.encode(point, codec.state_question())) for point in points]
     totals = [
@@ -67,7 +72,7 @@ DRIVER = Driver(
     grade=Grade.BRONZE,
     evidence="the maker's own library",
     options=UnipumpOptions,
-    silence_ms=4_000,
+    silence_ms=SILENCE_MS,
     open_session=_open_session,
     open_simulator=_open_simulator,
     explain=_explain,

@@ -72,6 +72,12 @@ class Totals:
     volume: str
 
 
+def check_address(address: str) -> None:
+    """A controller has no address of its own. Raises ValueError for another name than "1"."""
+    if address != "1":
+        raise ValueError('a controller has no address, its points have: write "1"')
+
+
 Reply = State | Flow | Record | Totals
 _STATE = re.compile(rb"([SU])([0-9])([0-9])([ -~])")
 _FLOW = re.compile(rb"A([0-9]{2})([0-9])([0-9]{8})")

@@ -17,9 +17,10 @@ class CustomerWatch:
 
     def begins(self, nozzle: str) -> bool:
         """This nozzle is out. True if that is news."""
-        is_news = nozzle not in ("0", self._lifted)
+        if nozzle in ("0", self._lifted):
+            return False
         self._lifted = nozzle
-        return is_news
+        return True
 
     def flows(self, nozzle: str, now: Monotonic) -> None:
         self._flow, self._ended, self._is_stopped = (nozzle, now), None, False
@@ -47,5 +48,5 @@ class CustomerWatch:
         return ended, is_stopped
 
     def forget_end(self) -> None:
-        """Another customer is here, or we were away: no end that was seen belongs to what comes."""
+        """Another customer is here, or we or the pump were away: what ended is not what comes."""
         self._flow = self._ended = None

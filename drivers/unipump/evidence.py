@@ -18,6 +18,9 @@ STILL_COUNT = 8
 READING_GAP_MS = 500
 REFUSED_COUNT = 5
 """Times that the controller answered, but gave no totalizer within `totals_ms`."""
+UNANSWERED_COUNT, UNANSWERED_AGAIN_COUNT = 12, 4
+"""Questions about totals in a row that were not answered at all, while those about the state were: so many
+lost answers are no accident. The second: where this nozzle gave none the last time."""
 
 
 class Evidence:
@@ -31,7 +34,9 @@ class Evidence:
         self._options = options
         self._same_count = 0
         self._refused_count = 0
+        self._unanswered_count = 0
         self._refusals_allowed = 1 if was_refused else REFUSED_COUNT
+        self._unanswered_allowed = UNANSWERED_AGAIN_COUNT if was_refused else UNANSWERED_COUNT
         self._ask_at = Monotonic(0)
         self._asked_at: Monotonic | None = None
 
@@ -43,13 +48,18 @@ class Evidence:
         self._asked_at = now
 
     def unanswered(self, now: Monotonic) -> None:
-        """The question or its answer was lost: no refusal, ask again."""
+        """The question or its answer was lost, or its answer does not count: ask again."""
         self._asked_at, self._ask_at = None, now
+
+    def lost(self, now: Monotonic) -> None:
+        """No answer at all to a question about totals."""
+        self._unanswered_count += 1
+        self.unanswered(now)
 
     def take(self, digits: str, now: Monotonic) -> None:
         """One reading."""
         self._same_count = self._same_count + 1 if digits == self.after else 1
-        self._refused_count = 0
+        self._refused_count = self._unanswered_count = 0
         self.after = digits
         self._asked_at, self._ask_at = None, Monotonic(now + READING_GAP_MS)
 
@@ -60,7 +70,8 @@ class Evidence:
             self._asked_at, self._ask_at = None, now
 
     def is_refused(self) -> bool:
-        return self._refused_count >= self._refusals_allowed
+        is_silent = self._unanswered_count >= self._unanswered_allowed
+        return is_silent or self._refused_count >= self._refusals_allowed
 
     def is_settled(self) -> bool:
         """True when `after` may be reported: "" if there is none to be had, and the only reading where

@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+SILENCE_MS = 4_000
+"""More than the slowest options need for two looks, with one answer lost and waited out."""
+
 
 class UnipumpOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -12,15 +15,16 @@ class UnipumpOptions(BaseModel):
     closes: bool = Field(
         default=False,
         description="close a transaction once it is stored; only where no other program closes it: whoever "
-        "authorises normally does, and would lose a sale that we closed first",
+        "authorises normally does, and would lose a sale that we closed first. If nobody closes, a point "
+        "begins no other fuelling",
     )
     totals: bool = Field(
         default=True,
         description="read the totalizer after each fuelling; without it a sale of the same number, volume, "
         "price and amount a hundred sales later counts as the same one",
     )
-    poll_ms: int = Field(default=200, ge=50, le=5_000, description="time between two looks at one point")
-    answer_ms: int = Field(default=300, ge=50, le=2_000, description="how long to wait for an answer")
+    poll_ms: int = Field(default=200, ge=50, le=1_000, description="time between two looks at one point")
+    answer_ms: int = Field(default=300, ge=50, le=1_000, description="how long to wait for an answer")
     gap_ms: int = Field(default=10, ge=0, le=500, description="quiet time between an answer and a question")
     totals_ms: int = Field(
         default=5_000, ge=200, le=30_000, description="how long the controller may take to fetch a totalizer"

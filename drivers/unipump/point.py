@@ -15,12 +15,13 @@ from drivers.unipump.customer import CustomerWatch
 from drivers.unipump.evidence import Evidence
 from drivers.unipump.options import UnipumpOptions
 
-OFFLINE, IDLE, NOZZLE_UP, READY, WORKING, STOPPED = "0", "1", "3", "4", "5", "7"
+OFFLINE, IDLE, NOZZLE_UP, READY, WORKING, STOPPED, ERROR = "0", "1", "3", "4", "5", "7", "8"
 UNWATCHED_MS = 2_000
 """No customer lifts, fuels and hangs up in this time: who looked so long ago has missed no fuelling."""
 ABSENT_COUNT = 3
 ABSENT_MS = 1_500
-"""After so many questions without an answer a point is asked this much later: perhaps nothing is there."""
+"""After so many questions without an answer a point is asked this much later, and only one of all that are
+absent in this time: perhaps nothing is there."""
 DUE_AT_ONCE = 64
 """Fuellings that wait for the till at one point; more only if the till refuses while a master sells on."""
 
@@ -71,6 +72,7 @@ class Point:
         self._heard_at: Monotonic | None = None
         self._has_looked = False
         self._failed_count = 0
+        self._has_answered = False
         self._meters: dict[str, str] = {}
         self._refusing: set[str] = set()
         self._customer = CustomerWatch()
@@ -87,8 +89,7 @@ class Point:
 
     def ask(self, now: Monotonic) -> tuple[Ask, bytes]:
         """The next thing to say, taken as said."""
-        is_absent = self._failed_count >= ABSENT_COUNT
-        self._state_at = Monotonic(now + (ABSENT_MS if is_absent else self._options.poll_ms))
+        self._state_at = Monotonic(now + (ABSENT_MS if self.is_absent() else self._options.poll_ms))
         if self._close is not None:
             transaction, self._close = self._close, None
             return Ask.CLOSE, codec.close(transaction)
@@ -98,6 +99,10 @@ class Point:
             self._has_looked = False
             return Ask.TOTALS, codec.totals_question(self._waiting.record.nozzle)
         return Ask.STATE, codec.state_question()
+
+    def is_absent(self) -> bool:
+        """It never answered yet, or not for several times in a row."""
+        return not self._has_answered or self._failed_count >= ABSENT_COUNT
 
     def _totals_at(self) -> Monotonic | None:
         """Whether the record still stands is looked at before each reading of a totalizer for it."""
@@ -109,20 +114,22 @@ class Point:
     def unanswered(self, ask: Ask, now: Monotonic) -> None:
         self._failed_count += 1
         if ask is Ask.TOTALS and self._waiting is not None:
-            self._waiting.evidence.unanswered(now)
+            self._waiting.evidence.lost(now)
 
     def interrupted(self, now: Monotonic) -> None:
         """The wire or the controller was gone: what happened meanwhile is unknown."""
-        self.unanswered(Ask.TOTALS, now)
+        if self._waiting is not None:
+            self._waiting.evidence.unanswered(now)
         self._failed_count = 0
         self._open = self._told = self._stepped_over = self._close = None
         self._customer.forget_end()
         self._heard_at = None
-        self._is_doubtful = self._waiting is not None
         self._meters.clear()
 
     def hear(self, reply: Reply, now: Monotonic) -> None:
-        self._failed_count = 0
+        if self.is_absent():
+            self._state_at = Monotonic(now + self._options.poll_ms)
+        self._failed_count, self._has_answered = 0, True
         if self._heard_at is None or now - self._heard_at > UNWATCHED_MS:
             self._is_doubtful = self._waiting is not None
         if isinstance(reply, Totals):
@@ -157,6 +164,9 @@ class Point:
         self._state = reply.state
         if reply.state == WORKING:
             self._hear_flow(reply.nozzle, now)
+            return
+        if reply.state in (OFFLINE, ERROR):
+            self._customer.forget_end()
             return
         self._customer.rests(now)
         if reply.state in (NOZZLE_UP, READY):

@@ -2,6 +2,7 @@
 a volume, because a readable record is always booked (decisions.md 2)."""
 
 from drivers.events import Fuelling, HandOver, Monotonic, RawDigits
+from drivers.scales import cut
 from drivers.unipump.codec import Record
 from drivers.unipump.options import UnipumpOptions
 
@@ -23,21 +24,13 @@ def nozzle_name(point: int, nozzle: str) -> str:
     return f"{point}/{nozzle}"
 
 
-def scaled(digits: str, decimals: int, wanted_decimals: int) -> tuple[int, bool]:
-    """`digits` with `decimals` as an integer with `wanted_decimals`, rounded down; True if exact."""
-    if wanted_decimals >= decimals:
-        return int(digits) * 10 ** (wanted_decimals - decimals), True
-    value, rest = divmod(int(digits), 10 ** (decimals - wanted_decimals))
-    return value, rest == 0
-
-
 def volume_ml(record: Record, options: UnipumpOptions) -> int:
-    return scaled(record.volume, options.volume_decimals, 3)[0]
+    return cut(record.volume, options.volume_decimals, 3)[0]
 
 
 def totalizer_ml(digits: str, options: UnipumpOptions) -> int | None:
     """None for a totalizer that was never read (no digits)."""
-    return scaled(digits, options.totalizer_decimals, 3)[0] if digits else None
+    return cut(digits, options.totalizer_decimals, 3)[0] if digits else None
 
 
 def modulus_ml(options: UnipumpOptions) -> int:
@@ -60,7 +53,7 @@ def as_fuelling(
     """The fuelling of a record with volume. `after` and `before` are the totalizer's digits, "" if they
     are not known."""
     assert has_volume(record)
-    amount_fen, amount_exact = scaled(record.amount, options.amount_decimals, options.minor_decimals)
+    amount_fen, amount_exact = cut(record.amount, options.amount_decimals, options.minor_decimals)
     flags = (
         (NOZZLE_ODD, not 1 <= int(record.nozzle) <= LAST_NOZZLE),
         (TOTALIZER_MISSING, not after),
@@ -75,7 +68,7 @@ def as_fuelling(
         raw=RawDigits(record.volume, record.amount, record.unit_price, after),
         volume_ml=volume_ml(record, options),
         amount_fen=amount_fen,
-        unit_price_milli=scaled(record.unit_price, options.price_decimals, 3)[0],
+        unit_price_milli=cut(record.unit_price, options.price_decimals, 3)[0],
         volume_step_ml=10 ** (3 - options.volume_decimals),
         amount_step_fen=10 ** max(0, options.minor_decimals - options.amount_decimals),
         totalizer_after_ml=totalizer_ml(after, options),

@@ -7,20 +7,20 @@ has to say: a question about totals may be answered by the state, so answers are
 from collections import Counter, deque
 from collections.abc import Mapping
 
-from drivers.events import Answer, DeviceBack, DeviceSilent, DriverEvent, Monotonic, Notice
+from drivers.events import Answer, DriverEvent, Monotonic, Notice
+from drivers.presence import Presence
 from drivers.unipump import codec
-from drivers.unipump.options import UnipumpOptions
-from drivers.unipump.point import Ask, Due, Point
-
-SILENCE_MS = 4_000
+from drivers.unipump.options import SILENCE_MS, UnipumpOptions
+from drivers.unipump.point import ABSENT_MS, Ask, Due, Point
 
 
 class UnipumpSession:
     """See `drivers/session.py` for what every method promises."""
 
     def __init__(self, address: str, options: UnipumpOptions) -> None:
-        self._address = address
+        codec.check_address(address)
         self._options = options
+        self._presence = Presence(address, SILENCE_MS)
         self._reader = codec.Reader()
         self._events: deque[DriverEvent] = deque()
         self._counters: Counter[str] = Counter()
@@ -30,10 +30,10 @@ class UnipumpSession:
         self._asked: tuple[Point, Ask] | None = None
         self._answer_due = Monotonic(0)
         self._speak_at = Monotonic(0)
+        self._absent_at = Monotonic(0)
         self._report_at = Monotonic(0)
+        self._is_waiting_out = False
         self._with_till: tuple[Point, Due] | None = None
-        self._heard_at: Monotonic | None = None
-        self._silent: bool | None = None
 
     # What the line calls.
 
@@ -64,9 +64,10 @@ class UnipumpSession:
     def bytes_to_send(self, now: Monotonic) -> bytes:
         if self._with_till is not None or self._asked is not None or now < self._speak_at:
             return b""
-        point = min(self._points, key=Point.next_at)
-        if point.next_at() > now:
+        point = min(self._points, key=self._turn_of)
+        if self._turn_of(point) > now:
             return b""
+        self._is_waiting_out = False
         ask, data = point.ask(now)
         self._asked, self._answer_due = (point, ask), Monotonic(now + self._options.answer_ms)
         self._counters["CLOSE_SENT"] += ask is Ask.CLOSE
@@ -76,33 +77,43 @@ class UnipumpSession:
         timers = []
         if self._asked is not None:
             timers.append(self._answer_due)
+        elif self._is_waiting_out:
+            timers.append(self._speak_at)
         elif self._with_till is None:
-            timers.append(max(self._speak_at, min([point.next_at() for point in self._points])))
+            timers.append(max(self._speak_at, min(map(self._turn_of, self._points))))
         if self._with_till is None and any(point.due for point in self._points):
             timers.append(self._report_at)
-        if self._heard_at is not None and self._silent is not True:
-            timers.append(Monotonic(self._heard_at + SILENCE_MS))
+        if (silent_at := self._presence.due()) is not None:
+            timers.append(silent_at)
         return min(timers, default=None)
 
     def handle_timer(self, now: Monotonic) -> None:
-        if self._heard_at is None:
-            self._heard_at = now
-        if self._silent is not True and now - self._heard_at >= SILENCE_MS:
-            self._silence(now)
+        if silent := self._presence.check(now):
+            self._counters["SILENT"] += 1
+            self._interrupt(now)
+            self._events.extend(silent)
+        if self._is_waiting_out and now >= self._speak_at:
+            self._is_waiting_out = False
         if self._asked is not None and now >= self._answer_due:
             self._fail(*self._asked, now)
         self._report(now)
 
     def awaiting(self) -> bool:
-        return self._asked is not None
+        return self._asked is not None or self._is_waiting_out
 
     def disconnected(self, now: Monotonic) -> None:
         self._reader.forget()
         self._interrupt(now)
-        self._asked, self._speak_at = None, now
+        self._asked, self._is_waiting_out, self._speak_at = None, False, now
 
     def counters(self) -> Mapping[str, int]:
         return self._counters
+
+    def _turn_of(self, point: Point) -> Monotonic:
+        """Who gives no answer costs the others twice its time: of the absent one at a time is tried."""
+        if point.is_absent() and not all(each.is_absent() for each in self._points):
+            return max(point.next_at(), self._absent_at)
+        return point.next_at()
 
     # What is heard.
 
@@ -116,32 +127,21 @@ class UnipumpSession:
             return
         point, self._asked = self._asked[0], None
         self._speak_at = Monotonic(now + self._options.gap_ms)
-        self._heard(now)
+        self._counters["HEARD"] += 1
+        self._events.extend(self._presence.heard(now))
         point.hear(reply, now)
         self._events.extend(point.started)
         point.started.clear()
         self._report(now)
 
-    def _heard(self, now: Monotonic) -> None:
-        self._counters["HEARD"] += 1
-        self._heard_at = now
-        if self._silent is not False:
-            self._silent = False
-            self._events.append(DeviceBack(self._address))
-
     def _fail(self, point: Point, ask: Ask, now: Monotonic) -> None:
         """No answer: stay quiet for one answer time, so that a late one cannot pass for the next one's."""
         self._counters["NO_ANSWER"] += 1
-        self._asked = None
+        self._asked, self._is_waiting_out = None, True
         self._speak_at = Monotonic(now + self._options.answer_ms)
         point.unanswered(ask, now)
-
-    def _silence(self, now: Monotonic) -> None:
-        assert self._heard_at is not None
-        self._silent = True
-        self._counters["SILENT"] += 1
-        self._interrupt(now)
-        self._events.append(DeviceSilent(self._address, now - self._heard_at))
+        if point.is_absent():
+            self._absent_at = Monotonic(now + ABSENT_MS)
 
     def _interrupt(self, now: Monotonic) -> None:
         for point in self._points:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from drivers.unipump import codec, layouts, reading
+from drivers.scales import cut
+from drivers.unipump import codec, layouts
 from drivers.unipump.options import UnipumpOptions
 from drivers.views import Check, Detail, View, joined, noise
 
@@ -82,7 +83,7 @@ def _meaning(name: str, text: str, options: UnipumpOptions) -> str:
     if name not in scales or not text:
         return ""
     decimals, wanted_decimals, unit = scales[name]
-    return f"{reading.scaled(text, decimals, wanted_decimals)[0]} {unit}"
+    return f"{cut(text, decimals, wanted_decimals)[0]} {unit}"
 
 
 def _measured(name: str, byte: int) -> str:

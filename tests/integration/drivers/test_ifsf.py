@@ -8,9 +8,10 @@ import pytest
 
 from drivers.events import Fuelling, FuellingStarted, Monotonic
 from drivers.ifsf.case import SERIAL
+from drivers.ifsf.dispenser import Sale
 from drivers.ifsf.options import IfsfOptions
 from drivers.ifsf.session import IfsfSession
-from drivers.ifsf.simulator import IfsfSimulator, Sale
+from drivers.ifsf.simulator import IfsfSimulator
 from drivers.stage import SimulatorOnPty, SimulatorOnTcp
 from tests.integration.drivers.line_rig import Ledger, monotonic_ms, running, wait_until
 

@@ -7,13 +7,15 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 
 import pytest
 
 from drivers.events import Fuelling, Monotonic
+from drivers.ifsf.dispenser import Sale
 from drivers.ifsf.options import IfsfOptions
 from drivers.ifsf.session import IfsfSession
-from drivers.ifsf.simulator import IfsfSimulator, Sale
+from drivers.ifsf.simulator import IfsfSimulator
 from drivers.ifsf_road.heartbeat import Heartbeat, encode_heartbeat, parse_heartbeat
 from drivers.ifsf_road.road import GONE_AFTER_MS, IfsfRoad, open_road
 from drivers.line import Line
@@ -496,6 +498,44 @@ def test_a_lost_connection_is_made_again(
         _hear(road)
         assert road.write(b"ask") == 3
         assert link.recv(16) == b"ask"
+
+
+def test_a_place_that_another_controller_has_is_left_to_it_ever_longer(
+    road: IfsfRoad, ear: socket.socket, door: socket.socket, udp_port: int
+) -> None:
+    """An adapter that has room for one hangs up on the other: who insists takes its pumps away."""
+    _meet(road, ear, door, udp_port).close()
+    door.settimeout(0)
+    tried_at: list[int] = []
+    for now in range(0, 300_000, 500):
+        if now % 10_000 == 0:
+            _say_beat(ear, door.getsockname()[1], udp_port)
+        road.attend(Monotonic(now))
+        with suppress(BlockingIOError):
+            link = door.accept()[0]
+            tried_at.append(now)
+            _hear(road)
+            link.close()
+        while select.select([road.fileno()], [], [], 0)[0]:
+            road.read()
+    waits_ms = [after - before for before, after in pairwise([0, *tried_at])]
+    assert waits_ms == [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]
+
+
+def test_a_connection_that_stood_long_is_made_again_soon_each_time(
+    road: IfsfRoad, ear: socket.socket, door: socket.socket, udp_port: int
+) -> None:
+    for began in (0, 40_000, 80_000):
+        link = _meet(road, ear, door, udp_port) if not began else door.accept()[0]
+        if began:
+            _hear(road)
+        for now in range(began + 10_000, began + 40_000, 10_000):
+            road.attend(Monotonic(now))
+            _say_beat(ear, door.getsockname()[1], udp_port)
+            _hear(road)
+        link.close()
+        assert _hear(road) == b""
+        road.attend(Monotonic(began + 40_000))
 
 
 def test_a_device_that_says_another_port_is_followed_there_at_once(

@@ -8,7 +8,7 @@ from drivers.conformance import Cases, run
 from drivers.events import Answer, DriverEvent, Monotonic
 from drivers.faults import WIRES
 from drivers.ifsf import DRIVER, conformance_cases
-from drivers.ifsf.case import SERIAL, TCP, IfsfCase
+from drivers.ifsf.case import BESIDE, SERIAL, TCP, IfsfCase
 from drivers.ifsf.codec import Kind
 from drivers.ifsf.options import IfsfOptions
 from drivers.ifsf.session import IfsfSession
@@ -20,7 +20,7 @@ CASES: Cases = conformance_cases()
 
 
 class Recorded(IfsfCase):
-    """Its sessions keep what they say; half of its sales are odd."""
+    """Its sessions keep what they say; half of its sales are odd, unless a controller clears them unseen."""
 
     def __init__(self, options: IfsfOptions) -> None:
         super().__init__(options)
@@ -39,7 +39,7 @@ class Recorded(IfsfCase):
         return session
 
     def sell(self, rng: random.Random, now: Monotonic) -> None:
-        if rng.randrange(2):
+        if self._options.clears and rng.randrange(2):
             self.sell_odd(rng, now)
         super().sell(rng, now)
 
@@ -57,6 +57,17 @@ def test_only_reads_clears_and_receipts_on_every_wire(wire: str, options: IfsfOp
     assert {message.data for message in writes} <= COMMANDS
     assert all(len(message.place) == 4 and message.place[1] == 0x21 for message in writes)
     assert case.simulator.forbidden_heard == []
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_beside_a_controller_every_sale_is_reported_and_nothing_is_written(wire: str) -> None:
+    for seed in (1, 2, 3):
+        case = Recorded(BESIDE)
+        report = run(DRIVER, "recorded", case, WIRES[wire], seed)
+        assert not report.failures, report.explain()
+        kinds = {decoded(data, BESIDE.transport).kind for data in case.said}
+        assert {Kind.READ} <= kinds <= {Kind.READ, Kind.ACK}
+        assert case.released() == []
 
 
 class ClearsAtOnce(IfsfSession):

@@ -1,9 +1,15 @@
 """Unit: does the IFSF session clear only what is safe, whatever else happens to a sale?"""
 
+from dataclasses import replace
+
 import pytest
 
-from drivers.events import DeviceBack, DeviceSilent, FuellingStarted, Monotonic
-from drivers.ifsf.codec import Kind, Message, encode
+from drivers.bus import Bus
+from drivers.events import Answer, DeviceBack, DeviceSilent, DriverEvent, Fuelling, FuellingStarted, Monotonic
+from drivers.ifsf import DRIVER
+from drivers.ifsf.codec import Kind, Message, encode, parse
+from drivers.ifsf.options import IfsfOptions
+from drivers.ifsf.session import IfsfSession
 from drivers.ifsf.simulator import IfsfSimulator
 from tests.unit.drivers.ifsf.ifsf_desk import NOT_NOW, YES, Desk
 
@@ -93,9 +99,10 @@ def test_a_lost_clear_is_said_again_after_another_reading_and_not_reported_again
     desk.run(4_000)
     assert len(desk.fuellings) == 1
     assert desk.simulator.backlog() == 0
-    said = [message.place.hex() for message in desk.said()]
-    first, second = (at for at, message in enumerate(desk.said()) if message.kind is Kind.WRITE)
-    assert LIST_1 in said[first + 1 : second], "a clear follows a reading"
+    said = desk.said()
+    first, second = (at for at, message in enumerate(said) if message.kind is Kind.WRITE)
+    read_between = [message.place.hex() for message in said[first + 1 : second] if message.kind is Kind.READ]
+    assert "21210001" in read_between, "a clear follows a reading of what it clears"
 
 
 def test_after_a_restart_what_was_not_cleared_is_reported_with_the_same_digits() -> None:
@@ -377,10 +384,13 @@ def test_silence_and_return_are_reported_once_each() -> None:
 def test_a_pulled_plug_forgets_what_was_to_be_cleared() -> None:
     desk = _running()
     desk.simulator.sell(1, 1, 1_000, 7_770, 7_770)
-    desk.till = lambda event: (desk.session.disconnected(desk.now), YES)[1]
+    pulled_at: list[int] = []
+    desk.till = lambda event: (desk.session.disconnected(desk.now), pulled_at.append(len(desk.sent)), YES)[-1]
     desk.run(3_000)
-    first_write = next(at for at, message in enumerate(desk.said()) if message.kind is Kind.WRITE)
-    assert desk.said()[first_write - 1].place.hex() == LIST_1
+    said = desk.said()
+    first_write = next(at for at, message in enumerate(said) if message.kind is Kind.WRITE)
+    read_since = {message.place.hex() for message in said[pulled_at[0] : first_write]}
+    assert read_since >= {LIST_1, "21210001"}, "what waits is looked for, and what is cleared is read anew"
     assert desk.simulator.backlog() == 0
 
 
@@ -392,3 +402,342 @@ def test_a_shared_wire_is_ours_only_while_a_question_is_out() -> None:
     desk.run(2_000)
     desk.session.disconnected(desk.now)
     assert not desk.session.awaiting()
+
+
+@pytest.mark.parametrize("address", ["0", "128", "300", "-1", "01", " 1", "1_0", "１", "", "one"])
+@pytest.mark.parametrize("transport", ["tcp", "serial"])
+def test_an_address_that_no_dispenser_has_is_refused(address: str, transport: str) -> None:
+    """Two spellings of one node on a line would report each of its sales as two."""
+    options = IfsfOptions.model_validate({"transport": transport})
+    with pytest.raises(ValueError, match="no node of a dispenser"):
+        IfsfSession(address, options)
+    assert DRIVER.asks(address, options) == ()
+
+
+def test_what_another_node_says_on_the_same_connection_is_no_damage() -> None:
+    """An adapter speaks for all its nodes on one connection."""
+    desk = _running()
+    push = Message(b"\x02\x01", b"\x01\x02", Kind.PUSH, 0, b"\x21", b"\x14\x01\x04\x15\x01\x01")
+    ours = Message(b"\x02\x01", b"\x01\x01", Kind.PUSH, 0, b"\x22", b"\x14\x01\x04\x15\x01\x01")
+    data = encode(push) + encode(ours) + encode(push)
+    for piece in (data[:5], data[5:30], data[30:]):
+        desk.session.receive(piece, desk.now)
+    assert desk.session.counters()["BAD_FRAME"] == 0
+    assert desk.session.counters()["OTHER_NODE"] == 2
+    desk.run(50)
+    assert [event for event in desk.events if isinstance(event, FuellingStarted)] == [
+        FuellingStarted("1", "21")
+    ]
+
+
+def test_two_nodes_behind_one_connection_are_both_served() -> None:
+    devices = {number: IfsfSimulator(number) for number in (1, 2)}
+    sessions = {number: IfsfSession(str(number), IfsfOptions(points=(1,))) for number in devices}
+    bus, events = Bus(list(sessions.values())), list[DriverEvent]()
+    for at in range(0, 8_000, 5):
+        now = Monotonic(at)
+        if at in (1_000, 3_000):
+            for number, device in devices.items():
+                device.sell(1, 1, 1_000 * number, 7_770, 7_770)
+        for device in devices.values():
+            if data := device.bytes_to_send(now):
+                bus.receive(data, now)
+        if (timer := bus.next_timer()) is not None and timer <= now:
+            bus.handle_timer(now)
+        while (event := bus.next_event()) is not None:
+            events.append(event)
+            bus.confirm(event, YES, now)
+        if data := bus.bytes_to_send(now):
+            for device in devices.values():
+                device.receive(data, now)
+    heard = sorted((event.address, event.volume_ml) for event in events if isinstance(event, Fuelling))
+    assert heard == [("1", 10_000), ("1", 10_000), ("2", 20_000), ("2", 20_000)]
+    assert all(device.backlog() == 0 for device in devices.values())
+    assert sum(session.counters()["OTHER_NODE"] for session in sessions.values()) > 0
+    assert not any(session.counters()["BAD_FRAME"] for session in sessions.values())
+
+
+@pytest.mark.parametrize("finds", ["list", "slots"])
+def test_the_slowest_options_lose_an_answer_without_a_silence(finds: str) -> None:
+    """Each bound on its own, and all at once: an idle dispenser that answers is never called silent."""
+    slowest = {name: _greatest(name) for name in ("poll_ms", "list_ms", "answer_ms", "gap_ms")}
+    desk = Desk(points=(1,), finds=finds, offline=False, **slowest)
+    desk.run(20_000)
+    lost: list[bytes] = []
+
+    def lose_one(data: bytes) -> list[bytes]:
+        lost.append(data)
+        desk.wire = lambda data: [data]
+        return []
+
+    desk.wire = lose_one
+    desk.run(20_000)
+    assert lost
+    assert not any(isinstance(event, DeviceSilent) for event in desk.events)
+
+
+def _greatest(name: str) -> int:
+    bounds = IfsfOptions.model_fields[name].metadata
+    (bound,) = (each.le for each in bounds if hasattr(each, "le"))
+    return int(bound)
+
+
+def test_a_device_that_gives_no_list_has_its_sales_cleared_all_the_same() -> None:
+    """It is told of by the device alone, so what was read there is read there again, and then cleared."""
+    desk = _without_lists()
+    sold = [desk.simulator.sell(1, 1, 1_000 + at, 7_770, 7_770) for at in range(4)]
+    desk.run(4_000)
+    assert [fuelling.volume_ml for fuelling in desk.fuellings] == [sale.volume_cl * 10 for sale in sold]
+    assert desk.simulator.backlog() == 0
+
+
+def test_a_device_that_gives_no_list_has_a_sale_reported_until_the_till_keeps_it() -> None:
+    desk = _without_lists()
+    desk.till = lambda event: NOT_NOW
+    desk.simulator.sell(1, 1, 1_000, 7_770, 7_770)
+    desk.run(4_000)
+    assert len(desk.fuellings) > 3
+    assert desk.writes() == []
+    desk.till = lambda event: YES
+    desk.run(2_000)
+    assert desk.writes() == [("21210001", "1e00")]
+
+
+def test_a_lost_clear_is_said_again_also_where_there_is_no_list() -> None:
+    desk, lost = _without_lists(), list[bytes]()
+
+    def lose_first_clear(data: bytes) -> list[bytes]:
+        if data.endswith(b"\x1e\x00") and not lost:
+            lost.append(data)
+            return []
+        return [data]
+
+    desk.wire = lose_first_clear
+    desk.simulator.sell(1, 1, 1_000, 7_770, 7_770)
+    desk.run(4_000)
+    assert len(desk.fuellings) == 1
+    assert desk.simulator.backlog() == 0
+
+
+def _without_lists() -> Desk:
+    desk = Desk()
+    honest = desk.simulator._read
+
+    def refuse_lists(asked: Message) -> None:
+        if asked.place.hex() in (LIST_1, SHELF, "22200000"):
+            desk.simulator._refuse(asked, 6)
+        else:
+            honest(asked)
+
+    desk.simulator._read = refuse_lists  # type: ignore[method-assign]
+    desk.run(2_000)
+    return desk
+
+
+@pytest.mark.parametrize("ack", [b"\x00", b"\x00\x1e\x03"])
+def test_a_device_that_says_yes_to_a_clear_and_keeps_the_sale_is_not_stormed(ack: bytes) -> None:
+    desk = _running()
+    desk.simulator._write = lambda asked: desk.simulator._ack(asked, ack)  # type: ignore[method-assign]
+    desk.simulator.sell(1, 1, 1_000, 7_770, 7_770)
+    desk.run(10_000)
+    assert len(desk.fuellings) == 1, "the till hears of it once"
+    assert 2 <= len(desk.writes()) <= 25, "it is tried again, at the pace of looks"
+    assert (desk.session.counters()["REFUSED"] > 0) == (ack != b"\x00")
+
+
+def test_a_number_that_comes_again_is_another_sale() -> None:
+    """The first stood there when we began, and somebody else cleared it."""
+    desk = Desk(IfsfSimulator(first_sequences=(9_999, 1)), clears=False)
+    standing = desk.simulator.sell(1, 1, 1_000, 7_770, 7_770)
+    desk.run(2_000)
+    desk.simulator.clear_by_other(standing)
+    desk.run(2_000)
+    desk.simulator.set_next_sequence(1, 9_999)
+    desk.simulator.sell(1, 1, 1_000, 7_770, 7_770)
+    desk.run(2_000)
+    first, again = desk.fuellings
+    assert (first.sequence_no, again.sequence_no) == (9_999, 9_999)
+    assert first.raw != again.raw, "the totalizer tells them apart"
+
+
+def test_where_nobody_clears_the_point_stops() -> None:
+    """As NOTES.md and the option say."""
+    desk = Desk(IfsfSimulator(unpaid_limit=2), clears=False)
+    for _ in range(4):
+        desk.simulator.sell(1, 1, 1_000, 7_770, 7_770)
+    desk.run(30_000)
+    assert [fuelling.sequence_no for fuelling in desk.fuellings] == [1, 2], "the pump sells no more"
+    assert desk.session.counters()["CLEARED"] == 0
+
+
+def test_numbers_that_a_device_makes_up_take_no_memory() -> None:
+    desk = _running()
+    for number in range(3_000):
+        place = bytes.fromhex(f"2121{number:04d}")
+        push = Message(b"\x02\x01", b"\x01\x01", Kind.PUSH, 0, place, b"\x64\x00\x15\x01\x02")
+        desk.session.receive(encode(push), desk.now)
+    assert len(desk.session._agenda.book._unread) <= 64
+
+
+def test_an_end_that_was_seen_is_not_given_to_a_later_sale_of_the_same_number() -> None:
+    desk = _running()
+    desk.simulator.lift(1, 2)
+    desk.simulator.begin(1)
+    desk.run(2_000)
+    desk.simulator.sell(1, 2, 1_000, 7_770, 7_770)
+    desk.run(2_000)
+    assert desk.fuellings[0].ended is not None
+    desk.simulator.set_next_sequence(1, 1)
+    desk.run(60_000)
+    desk.simulator.sell(1, 2, 2_000, 15_540, 7_770)
+    desk.run(2_000)
+    assert desk.fuellings[1].sequence_no == 1
+    assert desk.fuellings[1].ended is None
+
+
+def test_a_damaged_offline_sale_is_not_believed() -> None:
+    desk, damaged = _offline(), list[bytes]()
+    honest = desk.session.receive
+
+    def damage(data: bytes, now: Monotonic) -> None:
+        if b"\xc8\x00" in data and not damaged:
+            damaged.append(data)
+            data = data.replace(b"\x00\x00\x10\x00", b"\x00\x00\x11\x00")
+        honest(data, now)
+
+    desk.session.receive = damage  # type: ignore[method-assign]
+    desk.run(4_000)
+    assert damaged
+    assert [fuelling.volume_ml for fuelling in desk.fuellings] == [10_000, 20_000]
+
+
+def test_an_answer_with_an_old_token_does_not_answer_the_question_that_is_out() -> None:
+    session = IfsfSession("1", IfsfOptions(points=(1,), offline=False))
+    asked = parse(session.bytes_to_send(Monotonic(0)))
+    assert asked is not None
+    old = Message(b"\x02\x01", b"\x01\x01", Kind.ACK, asked.token_no + 1, asked.place, b"\x00")
+    session.receive(encode(old), Monotonic(10))
+    assert session.awaiting()
+    assert session.counters()["LATE_ANSWER"] == 1
+    session.receive(encode(replace(old, token_no=asked.token_no)), Monotonic(20))
+    assert not session.awaiting()
+
+
+def test_nothing_is_cleared_while_the_device_is_silent() -> None:
+    """What was read before a silence is read anew after it."""
+    desk = _running()
+    desk.simulator.sell(1, 1, 1_000, 7_770, 7_770)
+    desk.simulator.sell(1, 1, 2_000, 15_540, 7_770)
+    while not desk.session._agenda.book.next_clearable():
+        desk.run(5)
+    desk.wire = lambda data: []
+    desk.run(30_000)
+    silent_at = next(at for at, event in enumerate(desk.events) if isinstance(event, DeviceSilent))
+    assert silent_at
+    assert len(desk.writes()) <= 1, "the one that was due"
+    desk.wire = lambda data: [data]
+    desk.run(3_000)
+    assert desk.simulator.backlog() == 0
+    assert len(desk.fuellings) == 2
+
+
+@pytest.mark.parametrize("finds", ["list", "slots"])
+def test_what_is_cleared_is_not_read_again(finds: str) -> None:
+    """Buffers keep a cleared sale, devices tell that it is cleared, and a list may hold it, too."""
+    desk = _running(finds=finds)
+    point = desk.simulator._kept.points[1]
+    honest = desk.simulator._read
+
+    def with_cleared_ones(asked: Message) -> None:
+        if asked.place.hex() == LIST_1:
+            for sale in point.history:
+                fields = desk.simulator._sale_fields(sale, asked.data)
+                desk.simulator._answer(asked, b"\x21\x21" + bytes.fromhex(f"{sale.sequence_no:04d}"), fields)
+        honest(asked)
+
+    desk.simulator._read = with_cleared_ones  # type: ignore[method-assign]
+    desk.simulator.sell(1, 1, 1_000, 7_770, 7_770)
+    desk.run(2_000)
+    assert desk.simulator.backlog() == 0
+    desk.run(20_000)
+    said = desk.said()
+    cleared_at = next(at for at, message in enumerate(said) if message.kind is Kind.WRITE)
+    later = said[cleared_at + 1 :]
+    assert {message.kind for message in later} == {Kind.READ}
+    assert [message.place.hex() for message in later if message.place[:2] == b"\x21\x21"] == []
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        b"\x55" * 20,
+        encode(Message(b"\x02\x01", b"\x01\x02", Kind.PUSH, 0, b"\x21", b"\x14\x01\x04\x15\x01\x01")),
+    ],
+)
+def test_before_a_clear_comes_a_look_that_nothing_strange_disturbed(heard: bytes) -> None:
+    """It may have been a sale that is not read yet. Where it never stops, the pump must go on."""
+    desk = _running(list_ms=60_000)
+
+    def till(event: DriverEvent) -> Answer:
+        desk.session.receive(heard, desk.now)
+        return YES
+
+    desk.till = till
+    desk.simulator.sell(1, 1, 1_000, 7_770, 7_770)
+    while not desk.fuellings:
+        desk.run(5)
+    reported_at = len(desk.sent)
+    desk.run(2_000)
+    places = [message.place.hex() for message in desk.said()[reported_at:]]
+    cleared_at = next(at for at, said in enumerate(desk.said()[reported_at:]) if said.kind is Kind.WRITE)
+    assert LIST_1 in places[:cleared_at]
+    desk.wire = lambda data: (desk.session.receive(heard, desk.now), [data])[1]
+    desk.simulator.sell(1, 1, 2_000, 15_540, 7_770)
+    desk.run(10_000)
+    assert desk.simulator.backlog() == 0
+
+
+def test_half_a_message_costs_one_answer_and_no_more() -> None:
+    desk = _running(list_ms=60_000)
+    desk.session.receive(b"\x02\x01\x01\x01\x00\x80\x02\x00\x01\x21", desk.now)
+    desk.run(3_000)
+    assert desk.session.counters()["NO_ANSWER"] == 1
+    assert desk.session.counters()["BAD_FRAME"] == 1
+
+
+@pytest.mark.parametrize("what", ["silence", "cut"])
+def test_an_end_that_nobody_saw_is_none(what: str) -> None:
+    desk = _running()
+    desk.simulator._push = lambda place, data: None  # type: ignore[method-assign]
+    desk.simulator.lift(1, 2)
+    desk.simulator.begin(1)
+    desk.run(3_000)
+    if what == "silence":
+        desk.wire = lambda data: []
+        desk.simulator.sell(1, 2, 1_000, 7_770, 7_770)
+        desk.run(3_500)
+        desk.wire = lambda data: [data]
+    else:
+        desk.simulator.sell(1, 2, 1_000, 7_770, 7_770)
+        desk.session.disconnected(desk.now)
+    desk.run(3_000)
+    (fuelling,) = desk.fuellings
+    assert fuelling.ended is None
+
+
+def test_a_shelf_that_says_removed_and_keeps_it_is_not_stormed() -> None:
+    desk = _offline(offline_ms=2_000)
+    desk.simulator._write = lambda asked: desk.simulator._ack(asked, b"\x00")  # type: ignore[method-assign]
+    desk.run(20_000)
+    assert len(desk.fuellings) == 1, "the till hears of it once"
+    assert 2 <= len(desk.writes()) <= 12
+
+
+def test_sales_that_others_clear_take_no_memory() -> None:
+    desk = Desk(clears=False)
+    for _ in range(80):
+        sale = desk.simulator.sell(1, 1, 1_000, 7_770, 7_770)
+        desk.run(200)
+        desk.simulator.clear_by_other(sale)
+    assert len(desk.fuellings) == 80
+    assert len(desk.session._agenda.book._safe) <= 64

@@ -7,7 +7,6 @@ from drivers.events import Answer, Monotonic, Outcome
 from drivers.unipump import codec, layouts
 from drivers.unipump.codec import Reader
 from drivers.unipump.options import UnipumpOptions
-from drivers.unipump.reading import scaled
 from drivers.unipump.session import UnipumpSession
 from drivers.unipump.simulator import UnipumpSimulator
 from drivers.unipump.view import explain
@@ -95,14 +94,6 @@ def test_what_was_sold_is_what_is_reported(
     assert fuelling.totalizer_after_ml == (total_cl + volume_cl) % 10**10 * 10
     assert desk.simulator.backlog() == 0
     assert desk.simulator.forbidden_heard == []
-
-
-@given(st.integers(0, 99_999_999), st.integers(0, 3), st.integers(0, 3))
-@settings(deadline=None)
-def test_scaling_is_exact_or_says_so(value: int, decimals: int, wanted: int) -> None:
-    result, exact = scaled(f"{value:08d}", decimals, wanted)
-    assert (result * 10**decimals == value * 10**wanted) == exact
-    assert 0 <= value * 10**wanted - result * 10**decimals < 10**decimals
 
 
 @given(st.binary(max_size=60))

@@ -5,10 +5,19 @@ import random
 import pytest
 
 from drivers.conformance import identity_of, run
-from drivers.events import Answer, DriverEvent, Fuelling, FuellingStarted, Monotonic, RawDigits
+from drivers.events import (
+    Answer,
+    DeviceSilent,
+    DriverEvent,
+    Fuelling,
+    FuellingStarted,
+    Monotonic,
+    RawDigits,
+)
 from drivers.faults import WIRES
 from drivers.unipump import DRIVER, codec, conformance_cases, layouts
 from drivers.unipump.case import UnipumpCase
+from drivers.unipump.options import UnipumpOptions
 from drivers.unipump.session import UnipumpSession
 from drivers.unipump.simulator import UnipumpSimulator
 from tests.unit.drivers.unipump.controller_desk import NOT_NOW, YES, ControllerDesk, said
@@ -380,3 +389,273 @@ def test_only_questions_and_acknowledgements_are_ever_said(
     acting = {layout.title for layout in layouts.LAYOUTS if layout.acts}
     assert "authorise" in acting
     assert not titles & acting
+
+
+@pytest.mark.parametrize("address", ["", "0", "2", "01", "31", "one"])
+def test_a_controller_has_no_address_and_is_called_1(address: str) -> None:
+    """Two names for it on one line would report each of its sales as two."""
+    with pytest.raises(ValueError, match='write "1"'):
+        UnipumpSession(address, UnipumpOptions())
+    assert DRIVER.asks(address, UnipumpOptions()) == ()
+
+
+def test_nobody_else_may_speak_while_a_late_answer_is_waited_out() -> None:
+    """No answer says what it answers: on a shared wire a late one would reach whoever asked next."""
+    session = UnipumpSession("1", UnipumpOptions(answer_ms=300))
+    session.bytes_to_send(Monotonic(0))
+    session.handle_timer(Monotonic(300))
+    assert session.awaiting()
+    assert session.bytes_to_send(Monotonic(599)) == b""
+    session.handle_timer(Monotonic(600))
+    assert not session.awaiting()
+    session.bytes_to_send(Monotonic(1_000))
+    session.handle_timer(Monotonic(1_300))
+    session.disconnected(Monotonic(1_310))
+    assert not session.awaiting()
+    session.bytes_to_send(Monotonic(1_320))
+    session.receive(codec.encode(1, b"S010"), Monotonic(1_330))
+    assert not session.awaiting()
+
+
+@pytest.mark.parametrize("point_count", [1, 16])
+def test_the_slowest_options_lose_an_answer_without_a_silence(point_count: int) -> None:
+    names = ("poll_ms", "answer_ms", "gap_ms")
+    slowest = {name: _greatest(name) for name in names}
+    desk = ControllerDesk(UnipumpSimulator(point_count), point_count=point_count, **slowest)
+    desk.run(10_000)
+    lost: list[bytes] = []
+
+    def lose_one(data: bytes) -> list[bytes]:
+        lost.append(data)
+        desk.wire = lambda data: [data]
+        return []
+
+    desk.wire = lose_one
+    desk.run(10_000)
+    assert lost
+    assert not any(isinstance(event, DeviceSilent) for event in desk.events)
+
+
+def _greatest(name: str) -> int:
+    bounds = UnipumpOptions.model_fields[name].metadata
+    (bound,) = (each.le for each in bounds if hasattr(each, "le"))
+    return int(bound)
+
+
+@pytest.mark.parametrize("state", [b"U100", b"U180"])
+def test_a_pump_that_its_controller_lost_has_not_ended_its_fuelling(state: bytes) -> None:
+    """State 0 (offline) or 8 (error) in the middle of the flow: what flows on, ends when nobody looks."""
+    desk = _closing(fuelling_ms=60_000)
+    desk.run(200)
+    _sell(desk)
+    desk.run(1_000)
+    honest = desk.simulator._show
+    desk.simulator._show = lambda point, now: state.decode()  # type: ignore[method-assign]
+    desk.run(1_000)
+    desk.simulator._show = honest  # type: ignore[method-assign]
+    desk.simulator._fuelling_ms = 0
+    desk.run(SETTLED_MS)
+    (fuelling,) = desk.fuellings
+    assert fuelling.ended is None
+
+
+def test_a_fuelling_starts_once_though_its_nozzle_is_not_named_in_every_answer() -> None:
+    desk = _closing()
+    answers = iter([b"U130", b"U030", b"U130", b"A01100000100", b"U050", b"A01100000200"])
+    session = desk.session
+    for step, answer in enumerate(answers):
+        now = Monotonic(1_000 * (step + 1))
+        session.bytes_to_send(now)
+        session.receive(codec.encode(1, answer), now)
+    events = [session.next_event() for _ in range(10)]
+    assert events.count(FuellingStarted("1", "1/1")) == 1
+
+
+def test_where_nobody_closes_the_next_fuelling_does_not_begin() -> None:
+    """As NOTES.md and the option say."""
+    desk = ControllerDesk(UnipumpSimulator(), closes=False)
+    _sell(desk)
+    _sell(desk)
+    desk.run(30_000)
+    assert [fuelling.sequence_no for fuelling in desk.fuellings] == [1], "reported once"
+    assert desk.simulator.backlog() == 2
+
+
+def test_transaction_numbers_wrap_from_99_to_0() -> None:
+    desk = _closing(first_transaction=98)
+    for _ in range(4):
+        _sell(desk)
+        desk.run(SETTLED_MS)
+    assert [fuelling.sequence_no for fuelling in desk.fuellings] == [98, 99, 0, 1]
+    assert [data[3:-4] for data in desk.sent if said(data) == "close transaction"] == [
+        b"C98",
+        b"C99",
+        b"C00",
+        b"C01",
+    ]
+
+
+def test_a_transaction_that_its_master_closed_and_began_anew_is_not_closed_for_it() -> None:
+    """While the till took its time another one was opened: its number is not the one that is safe."""
+    desk = _closing(fuelling_ms=0)
+    desk.run(300)
+    _sell(desk)
+
+    def till(event: DriverEvent) -> Answer:
+        if isinstance(event, Fuelling) and event.sequence_no == 1:
+            desk.simulator.close_by_master(1, desk.now)
+            _sell(desk, volume_cl=2_000)
+        return YES
+
+    desk.till = till
+    desk.run(2 * SETTLED_MS)
+    assert [fuelling.sequence_no for fuelling in desk.fuellings] == [1, 2]
+    assert [sale.transaction for sale in desk.simulator.released] == [2]
+
+
+def test_many_points_that_are_not_there_starve_no_other() -> None:
+    """`point_count = 16` at a site with one pump."""
+    desk = ControllerDesk(UnipumpSimulator(1), closes=True, point_count=16)
+    desk.run(30_000)
+    _sell(desk)
+    desk.run(2 * SETTLED_MS)
+    assert len(desk.fuellings) == 1
+    assert desk.session.counters()["SILENT"] == 0
+    assert desk.simulator.backlog() == 0
+
+
+def test_a_controller_that_says_nothing_about_totals_does_not_hold_the_sale() -> None:
+    """Perhaps it gives them to a till that locked the point, and is silent to others."""
+    desk = _closing()
+    desk.wire = lambda data: [] if said(data) == "ask totals" else [data]
+    _sell(desk)
+    desk.run(20_000)
+    (fuelling,) = desk.fuellings
+    assert fuelling.flags == ("TOTALIZER_MISSING",)
+    assert desk.simulator.backlog() == 0
+    _sell(desk)
+    desk.run(4_000)
+    assert len(desk.fuellings) == 2, "from the second on it is known"
+    assert desk.simulator.backlog() == 0
+
+
+def test_a_totalizer_from_before_a_cut_proves_nothing_after_it() -> None:
+    """Two equal sales while the plug was out, and a totalizer that lags: its reading would fit the first."""
+    desk = _beside_master(lag_ms=1_800)
+    _sell(desk)
+    desk.run(SETTLED_MS)
+    desk.session.disconnected(desk.now)
+    _sell(desk)
+    _sell(desk)
+    desk.run(SETTLED_MS)
+    assert [fuelling.totalizer_after_ml for fuelling in desk.fuellings] == [10_000, 30_000]
+
+
+def test_equal_digits_after_a_cut_are_another_sale_if_the_totalizer_says_so() -> None:
+    """A hundred sales while the plug was out: the number is the same again."""
+    desk = _beside_master()
+    _sell(desk)
+    desk.run(SETTLED_MS)
+    desk.session.disconnected(desk.now)
+    for _ in range(100):
+        _sell(desk)
+    desk.run(SETTLED_MS)
+    first, second = desk.fuellings
+    assert first.sequence_no == second.sequence_no
+    assert (first.totalizer_after_ml, second.totalizer_after_ml) == (10_000, 1_010_000)
+
+
+def test_what_a_point_does_not_show_any_more_is_not_closed() -> None:
+    """Another program closed it before the till could keep it."""
+    desk = _closing()
+    answers = iter([NOT_NOW] * 3)
+    desk.till = lambda event: next(answers, YES) if isinstance(event, Fuelling) else YES
+    _sell(desk)
+    while not desk.fuellings:
+        desk.run(5)
+    desk.simulator.close_by_master(1, desk.now)
+    desk.run(3_000)
+    assert len(desk.fuellings) == 4
+    assert desk.count("close transaction") == 0
+
+
+def test_beside_a_master_a_zero_volume_is_not_closed_either() -> None:
+    desk = _beside_master()
+    _sell(desk, volume_cl=0)
+    desk.run(3_000)
+    assert desk.session.counters()["ZERO_VOLUME"] == 1
+    assert desk.count("close transaction") == 0
+
+
+def test_a_totalizer_is_not_read_for_a_record_that_was_out_of_sight_for_a_whole_fuelling() -> None:
+    """The record was seen, its totals were not; then nothing for 3 s, in which its master closed it and sold
+    as much again at the same nozzle."""
+    desk = _beside_master()
+    desk.run(300)
+    desk.wire = lambda data: [] if said(data) == "ask totals" else [data]
+    _sell(desk)
+    desk.run(300)
+    desk.wire = lambda data: []
+    desk.simulator.close_by_master(1, desk.now)
+    _sell(desk)
+    desk.simulator.close_by_master(1, desk.now)
+    desk.run(3_000)
+    desk.wire = lambda data: [data]
+    desk.run(SETTLED_MS)
+    (fuelling,) = desk.fuellings
+    assert (fuelling.totalizer_after_ml, fuelling.flags) == (None, ("TOTALIZER_MISSING",))
+
+
+def test_totals_of_another_nozzle_are_not_taken() -> None:
+    desk = _closing()
+    desk.simulator.start_totalizer("1/2", 77_700)
+    honest = desk.simulator._totals
+    wrong = iter([2, 2, 2])
+    desk.simulator._totals = (  # type: ignore[method-assign]
+        lambda point, nozzle, now: honest(point, next(wrong, nozzle), now)
+    )
+    _sell(desk)
+    desk.run(4 * SETTLED_MS)
+    assert [fuelling.totalizer_after_ml for fuelling in desk.fuellings] == [10_000]
+    assert desk.session.counters()["OTHER_TOTALS"] == 3
+
+
+def test_an_end_that_was_seen_is_not_given_to_the_next_customer() -> None:
+    """The first record was closed before we saw it; the second fuelling went by between two looks."""
+    desk = _beside_master(fuelling_ms=1_000)
+    desk.run(300)
+    _sell(desk)
+    desk.run(900)
+    desk.simulator.close_by_master(1, desk.now)
+    desk.run(500)
+    desk.simulator.lift("1/1")
+    desk.run(500)
+    desk.simulator._fuelling_ms = 0
+    _sell(desk)
+    desk.run(SETTLED_MS)
+    (fuelling,) = desk.fuellings
+    assert (fuelling.sequence_no, fuelling.ended) == (2, None)
+
+
+def test_all_points_are_asked_at_once_when_the_controller_is_back() -> None:
+    desk = ControllerDesk(UnipumpSimulator(16), closes=True, point_count=16, totals=False)
+    desk.run(3_000)
+    desk.wire = lambda data: []
+    desk.run(60_000)
+    for point in range(1, 17):
+        _sell(desk, f"{point}/1")
+    desk.wire = lambda data: [data]
+    desk.run(5_000)
+    assert len(desk.fuellings) == 16
+
+
+def test_a_point_is_looked_at_between_two_questions_about_its_totals() -> None:
+    """Also when these are not answered: the next customer is seen all the same."""
+    desk = _beside_master()
+    desk.wire = lambda data: [] if said(data) == "ask totals" else [data]
+    _sell(desk)
+    desk.run(1_000)
+    desk.simulator.close_by_master(1, desk.now)
+    desk.simulator.lift("1/2")
+    desk.run(1_000)
+    assert FuellingStarted("1", "1/2") in desk.events
