@@ -3,7 +3,12 @@
 Over a window the drop of all tanks of a product should be the litres booked for it. What flows just now has
 left the tank and is not booked yet, so the difference is only believed after it stayed above the tolerance
 for a quarter of an hour, and it is measured from the least that was unexplained before: that is how much
-was under way when the window began. A delivery, a day, or a time without readings begins a new window.
+was under way when the window began. A delivery begins a new window, and so do a start of the agent and the
+end of a day in which nothing is missing. What left while only the gauge was away is judged; what left while
+the agent was away is not, because nobody heard what was sold.
+
+Volumes are compared as they stand in the tank and as they passed a meter, not at a reference temperature.
+Behind dispensers that compensate, a degree away from it is a thousandth of a day's sales: for `tolerance_ml`.
 """
 
 from dataclasses import replace
@@ -20,7 +25,7 @@ HEIGHT_INVALID = "HEIGHT_INVALID"
 MISSING_FOR_MS = 900_000
 WINDOW_MS = 86_400_000
 UNREAD_MS = 600_000
-"""After longer than this without a reading, nobody knows what was sold meanwhile."""
+"""A reading older than this says nothing about now."""
 
 KEPT = Told(Answer(Outcome.DONE, durable=True))
 
@@ -72,17 +77,27 @@ def _compare(product: str, tx: Transaction, site: Site, at: Instant) -> None:
         tx.tanks.close_window(product)
         return
     now_ml = sum(level.volume_ml for level in levels)
+    read_at_ms = min(level.read_at_ms for level in levels)
     tolerance_ml = sum(place.tolerance_ml for place in tanks.values())
-    if window is None or _is_over(window, now_ml, tolerance_ml, at):
-        tx.tanks.keep_window(_opened(product, now_ml, at))
+    anew = _opened(product, now_ml, read_at_ms, at)
+    if window is None or _is_over(window, now_ml, tolerance_ml, tx):
+        tx.tanks.keep_window(anew)
         return
-    booked_ml = tx.tanks.booked_ml(product, window.opened_at_ms)
+    booked_ml = tx.tanks.booked_ml(product, window.opened_at_ms, read_at_ms)
     judged = judge(window, now_ml, booked_ml, tolerance_ml, at.wall_ms)
-    if judged.missing_since_ms is not None and at.wall_ms - judged.missing_since_ms >= MISSING_FOR_MS:
-        subject = " ".join(sorted(place.id for place in tanks.values()))
-        tx.alarms.count("TANK_DROP_UNEXPLAINED", subject, at.wall_ms, f"{judged.missing_ml} ml")
-        judged = _opened(product, now_ml, at)
-    tx.tanks.keep_window(judged)
+    is_done = _is_done(judged, [place.id for place in tanks.values()], tx, at)
+    tx.tanks.keep_window(anew if is_done else judged)
+
+
+def _is_done(judged: Window, tank_ids: list[str], tx: Transaction, at: Instant) -> bool:
+    """True if this window has told all it will: its day is over, or something is missing and is said."""
+    if judged.missing_since_ms is None:
+        return at.wall_ms - judged.opened_at_ms > WINDOW_MS
+    if at.wall_ms - judged.missing_since_ms < MISSING_FOR_MS:
+        return False
+    subject = " ".join(sorted(tank_ids))
+    tx.alarms.count("TANK_DROP_UNEXPLAINED", subject, at.wall_ms, f"{judged.missing_ml} ml")
+    return True
 
 
 def _are_newer(levels: list[Level], window: Window | None, at: Instant) -> bool:
@@ -91,14 +106,17 @@ def _are_newer(levels: list[Level], window: Window | None, at: Instant) -> bool:
     return all(level.read_at_ms > since_ms for level in levels)
 
 
-def _is_over(window: Window, now_ml: int, tolerance_ml: int, at: Instant) -> bool:
-    """A rise is a delivery, even where the gauge does not say so."""
-    open_ms, unread_ms = at.wall_ms - window.opened_at_ms, at.wall_ms - window.judged_at_ms
-    return now_ml - window.last_ml > tolerance_ml or open_ms > WINDOW_MS or unread_ms > UNREAD_MS
+def _is_over(window: Window, now_ml: int, tolerance_ml: int, tx: Transaction) -> bool:
+    """After a rise, which is a delivery even where the gauge does not say so, and after a start of the agent:
+    nobody heard what was sold before it, and the settings may name other tanks."""
+    run = tx.runs.latest()
+    has_started = run is not None and run.started_at_ms > window.judged_at_ms
+    return has_started or now_ml - window.last_ml > tolerance_ml
 
 
-def _opened(product: str, now_ml: int, at: Instant) -> Window:
-    return Window(product, at.wall_ms, now_ml, at.wall_ms, now_ml)
+def _opened(product: str, now_ml: int, read_at_ms: int, at: Instant) -> Window:
+    """From the oldest of its readings on: what was booked before it, that reading shows already."""
+    return Window(product, read_at_ms, now_ml, at.wall_ms, now_ml)
 
 
 def _device_key(event: TankRead | TankDelivery, line: str, site: Site) -> str:

@@ -51,7 +51,7 @@ _CLOSE = "DELETE FROM tank_window WHERE product = ?"
 _BOOKED = """
 SELECT coalesce(sum(coalesce(correction.volume_ml, fact.volume_ml)), 0)
 FROM fact LEFT JOIN correction ON correction.fact_id = fact.fact_id
-WHERE fact.kind <> 'basket' AND fact.product = ? AND fact.booked_at_ms > ?
+WHERE fact.kind <> 'basket' AND fact.product = ? AND fact.booked_at_ms > ? AND fact.booked_at_ms <= ?
 """
 _ADD_DELIVERY = """
 INSERT INTO tank_delivery (device_key, tank, raw, start_volume_ml, end_volume_ml, heard_at_ms)
@@ -82,9 +82,10 @@ class Tanks:
     def close_window(self, product: str) -> None:
         self._connection.execute(_CLOSE, (product,))
 
-    def booked_ml(self, product: str, since_ms: int) -> int:
-        """Fuellings, and litres that passed a meter without a record, booked after `since_ms`."""
-        return int(self._connection.execute(_BOOKED, (product, since_ms)).fetchone()[0])
+    def booked_ml(self, product: str, since_ms: int, until_ms: int) -> int:
+        """Fuellings, and litres that passed a meter without a record, booked after `since_ms` and by
+        `until_ms`."""
+        return int(self._connection.execute(_BOOKED, (product, since_ms, until_ms)).fetchone()[0])
 
     def add_delivery(
         self,

@@ -20,6 +20,11 @@ Who only listens cannot ask again. Its promises are others: it says nothing (SPO
 wire, once it has found its place, is reported (LOST); and what it could not hear shows as litres: a later
 fuelling of that nozzle is reported with its totalizer (GAP_UNSEEN), and the litres are right (GAP_WRONG).
 
+A counter knows neither sale nor money. Its promises: what is reported flowed within one fuelling, in order
+and never twice, and its totals and money are right (INVENTED); what nobody watched from rest to rest may be
+reported in part or not at all, and shows as litres between two totals; a fuelling that nothing disturbed is
+reported whole (LOST).
+
 A tank gauge sells nothing. Its promises: a reading is of a moment at which the tank stood so (INVENTED), the
 newest reading is soon how it stands (LOST), every delivery is reported at least once and unaltered (LOST,
 INVENTED), and one that is durable is not reported again by the same session (TWICE).
@@ -29,13 +34,14 @@ there all the while arrives, however often the till says "not now" (LOST); nothi
 told (INVENTED), where bytes were harmed only as far as the feed vouches for itself: it has no check value.
 
 A driver takes part by a function `conformance_cases()` in the module that holds its `Driver` record: it
-returns named factories of a `PumpCase`, a `TapCase`, a `GaugeCase`, a `FeedCase` or a `PosCase`. `run` tries
-one case once on one kind of wire, `soak` makes many sales on a wire that never gets better, `odd` hands over
-odd records. A failing run is replayed with `python -m drivers.conformance DRIVER/CASE WIRE SEED`.
+returns named factories of a `PumpCase`, a `CounterCase`, a `TapCase`, a `GaugeCase`, a `FeedCase` or a
+`PosCase`. `run` tries one case once on one kind of wire, `soak` makes many sales on a wire that never gets
+better, `odd` hands over odd records. A failing run is replayed with
+`python -m drivers.conformance DRIVER/CASE WIRE SEED`.
 
 | module | holds |
 |---|---|
-| `cases.py` | what a driver shows the kit: the five kinds of case |
+| `cases.py` | what a driver shows the kit: the six kinds of case |
 | `truths.py` | what a device knows to be true, as it is compared with what was reported |
 | `till.py` | who answers in place of the station |
 | `world.py` | the clockwork: device, session, wires and till on simulated time |
@@ -47,6 +53,7 @@ odd records. A failing run is replayed with `python -m drivers.conformance DRIVE
 from drivers.conformance.cases import (
     Case,
     Cases,
+    CounterCase,
     FeedCase,
     GaugeCase,
     OddPumpCase,
@@ -73,6 +80,7 @@ __all__ = [
     "SOAK",
     "Case",
     "Cases",
+    "CounterCase",
     "Delivered",
     "Endured",
     "FeedCase",

@@ -27,7 +27,7 @@ class PumpCase(Protocol):
         """Our side, fresh, as after a start of the agent."""
 
     def sell(self, rng: random.Random, now: Monotonic) -> None:
-        """One fuelling from lift to hang-up. Hand-over B and C are asked only when the last one is safe."""
+        """One fuelling from lift to hang-up. Hand-over B is asked only when the last one is safe."""
 
     def sold(self) -> Sequence[Sold]:
         """Every fuelling with volume so far, oldest first."""
@@ -45,6 +45,32 @@ class OddPumpCase(PumpCase, Protocol):
 
     def backlog(self) -> int:
         """Records that the device still keeps for us. A pump may refuse to start while there are any."""
+
+
+class CounterCase(Protocol):
+    """A meter behind a counter that the kit can make run. It knows neither sale nor money."""
+
+    @property
+    def hand_over(self) -> Literal[HandOver.COUNTER]:
+        """What tells a counter from a pump."""
+
+    @property
+    def rest_ms(self) -> int:
+        """How long after the last fuelling began the next one may begin: the longest fuelling, and the rest
+        without which two fuellings are one to a counter."""
+
+    @property
+    def simulator(self) -> Simulator:
+        """The device's side."""
+
+    def open_session(self) -> Session:
+        """Our side, fresh, as after a start of the agent."""
+
+    def sell(self, rng: random.Random, now: Monotonic) -> None:
+        """One fuelling from the first pulse to the last."""
+
+    def sold(self) -> Sequence[Sold]:
+        """Every fuelling so far, oldest first, in what its pulses are worth."""
 
 
 class TapCase(Protocol):
@@ -161,16 +187,17 @@ class GaugeCase(Protocol):
         """Every delivery so far, oldest first; none if the gauge tells of none."""
 
 
-Case: TypeAlias = PumpCase | TapCase | PosCase | GaugeCase | FeedCase
+Case: TypeAlias = PumpCase | CounterCase | TapCase | PosCase | GaugeCase | FeedCase
 Cases: TypeAlias = Mapping[str, Callable[[], Case]]
 
 
-def sells(case: Case) -> TypeGuard[PumpCase | TapCase]:
-    return case.hand_over is not None
-
-
 def is_pump(case: Case) -> TypeGuard[PumpCase]:
-    return sells(case) and not is_tap(case)
+    """True for what can be asked for a sale: it keeps them, or shows the last one."""
+    return case.hand_over in (HandOver.BUFFERED, HandOver.LAST_SALE) and not is_tap(case)
+
+
+def is_counter(case: Case) -> TypeGuard[CounterCase]:
+    return case.hand_over is HandOver.COUNTER and not is_tap(case)
 
 
 def is_odd(case: Case) -> TypeGuard[OddPumpCase]:

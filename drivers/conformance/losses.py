@@ -21,9 +21,11 @@ class LossJudge:
         self._world = world
         self._case = case
         self._owed_from: int | None = None
+        self._alike_before = 0
 
     def make_one(self) -> None:
         self._case.sell(self._world.rng, self._world.now)
+        self._alike_before = self._told_like_the_last()
 
     def is_ready(self) -> bool:
         return True
@@ -71,8 +73,12 @@ class LossJudge:
         return len(lost), sum(lost)
 
     def _last_arrived(self) -> bool:
+        return self._told_like_the_last() > self._alike_before
+
+    def _told_like_the_last(self) -> int:
+        """An earlier sale may have had the same figures, and no totalizer either."""
         last = as_reported(self._case.sold()[-1])
-        return any(as_sold(fuelling) in last for fuelling in self._world.till.durable.values())
+        return sum(as_sold(fuelling) in last for fuelling in self._world.till.durable.values())
 
 
 def _wrong_gaps(nozzle: str, pairs: Iterable[Pair]) -> Iterator[str]:
@@ -85,8 +91,9 @@ def _wrong_gaps(nozzle: str, pairs: Iterable[Pair]) -> Iterator[str]:
         elif heard.totalizer_after_ml is None:
             unread_ml += heard.volume_ml
         else:
-            gap_ml = heard.totalizer_after_ml - (before_ml or 0) - unread_ml - heard.volume_ml
-            gap_ml %= heard.totalizer_modulus_ml or 10**18
-            if before_ml is not None and abs(gap_ml - lost_ml) > heard.totalizer_step_ml:
+            modulus_ml = heard.totalizer_modulus_ml or 10**18
+            gap_ml = (heard.totalizer_after_ml - (before_ml or 0) - unread_ml - heard.volume_ml) % modulus_ml
+            off_ml = (gap_ml - lost_ml) % modulus_ml
+            if before_ml is not None and min(off_ml, modulus_ml - off_ml) > heard.totalizer_step_ml:
                 yield f"GAP_WRONG {nozzle}: {gap_ml} ml by its totalizer, {lost_ml} ml were lost"
             before_ml, lost_ml, unread_ml = heard.totalizer_after_ml, 0, 0

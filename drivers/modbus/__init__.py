@@ -2,7 +2,7 @@
 
 The record below is cheap to import: pymodbus comes in only when a session is opened.
 `Driver.hand_over` says LAST_SALE because that is the weaker promise; it depends on the map, and every
-`Fuelling` carries its own (a ring map reports BUFFERED).
+`Fuelling` carries its own (a ring map reports BUFFERED, a counter COUNTER).
 """
 
 from typing import Any
@@ -49,7 +49,7 @@ def _sell(
 
 
 def conformance_cases() -> Cases:
-    """The dispensers on which `drivers/conformance/` tries this driver."""
+    """The devices on which `drivers/conformance/` tries this driver."""
     from drivers.modbus.case import cases
 
     return cases()

@@ -1,9 +1,8 @@
-"""The devices that `drivers/conformance/` tries this driver on: dispensers of two kinds of map, one in each
-word order, and a tank gauge.
+"""The devices that `drivers/conformance/` tries this driver on: dispensers of two kinds of map, two counters,
+one of each in each word order, and a tank gauge.
 
 They speak RTU, where a flipped or lost byte shows. On TCP the network has already answered for every
-byte, and the wires that lose and flip would break a promise that is not Modbus's to keep. A counter
-(hand-over C) promises less than the kit asks: what it promises is tried in tests of its own.
+byte, and the wires that lose and flip would break a promise that is not Modbus's to keep.
 """
 
 import random
@@ -19,6 +18,7 @@ from drivers.modbus.session import ModbusSession
 from drivers.modbus.simulator import ModbusSimulator, Sale
 
 _LONGEST_FUELLING_MS = 2_000
+_PRICE_MILLI = 7_850
 _TRIED = (("compac-c5000", WordOrder.LOW_FIRST), ("ring-buffer", WordOrder.HIGH_FIRST))
 
 
@@ -37,7 +37,7 @@ class ModbusCase:
 
     def sell(self, rng: random.Random, now: Monotonic) -> None:
         volume_ml, price_milli = 10 * rng.randrange(1, 8_000), 10 * rng.randrange(500, 900)
-        amount_fen = (volume_ml * price_milli + 5_000) // 10_000
+        amount_fen = _worth(volume_ml, price_milli)
         self.simulator.sell(volume_ml, amount_fen, price_milli, now, rng.randrange(_LONGEST_FUELLING_MS))
 
     def sell_odd(self, rng: random.Random, now: Monotonic) -> None:
@@ -65,6 +65,43 @@ class ModbusCase:
         return Sold(
             "1", sale.sequence_no, sale.volume_ml, sale.amount_fen, sale.unit_price_milli, sale.total_after_ml
         )
+
+
+class CounterCase:
+    """A pulse counter of one millilitre a pulse, which goes round within the first fuellings; or one that
+    begins at 0 again after a power cut."""
+
+    hand_over: Literal[HandOver.COUNTER] = HandOver.COUNTER
+    rest_ms = 6_000
+
+    def __init__(self, order: WordOrder, *, forgets_count: bool) -> None:
+        self._options = ModbusOptions(
+            map="pulse-counter",
+            transport="rtu",
+            word_order=order,
+            poll_ms=500,
+            flow_stopped_ms=2_000,
+            pulses_per_litre_milli=1_000_000,
+            unit_price_milli=_PRICE_MILLI,
+        )
+        self.simulator = ModbusSimulator("7", self._options)
+        self.simulator.forgets_count = forgets_count
+        self.simulator.start_totals_at(40_000_000 if forgets_count else (1 << 32) - 20_000, 0)
+
+    def open_session(self) -> ModbusSession:
+        return ModbusSession("7", self._options)
+
+    def sell(self, rng: random.Random, now: Monotonic) -> None:
+        volume_ml = rng.randrange(200, 4_000)
+        lasts_ms = rng.randrange(volume_ml // 2, _LONGEST_FUELLING_MS)
+        self.simulator.sell(volume_ml, 0, _PRICE_MILLI, now, lasts_ms)
+
+    def sold(self) -> Sequence[Sold]:
+        return [
+            Sold("1", None, sale.volume_ml, _worth(sale.volume_ml), _PRICE_MILLI, sale.total_after_ml)
+            for sale in self.simulator.expected()
+            if sale.volume_ml
+        ]
 
 
 class GaugeOfTwo:
@@ -108,8 +145,18 @@ class GaugeOfTwo:
 
 
 def cases() -> Cases:
-    """Named factories: both kinds of map that name their sales, and a gauge."""
-    return {**{name: partial(_case, name, order) for name, order in _TRIED}, "pneumercator-tms": GaugeOfTwo}
+    """Named factories: both kinds of map that name their sales, counters that keep and forget, a gauge."""
+    return {
+        **{name: partial(_case, name, order) for name, order in _TRIED},
+        "pulse-counter": partial(CounterCase, WordOrder.HIGH_FIRST, forgets_count=False),
+        "forgetful-counter": partial(CounterCase, WordOrder.LOW_FIRST, forgets_count=True),
+        "pneumercator-tms": GaugeOfTwo,
+    }
+
+
+def _worth(volume_ml: int, price_milli: int = _PRICE_MILLI) -> int:
+    """In fen, rounded half up."""
+    return (volume_ml * price_milli + 5_000) // 10_000
 
 
 def _case(name: str, order: WordOrder) -> ModbusCase:

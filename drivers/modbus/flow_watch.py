@@ -2,7 +2,8 @@
 
 A fuelling is what the counter moved between two rests of `stopped_ms`. Only what was watched counts as
 one: what moved while nobody read (longer than a rest) may be one fuelling, several, or a part of one. It is
-left to the pair of totals, in which the till sees litres without a record (devices.md 0, class C).
+left to the pair of totals, in which the till sees litres without a record (devices.md 0, class C). Where a
+rest may have hidden between too few readings, what flowed before it and after it is told apart.
 """
 
 from dataclasses import dataclass
@@ -33,8 +34,11 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Running:
+    """It moved last between `moved_after` and `moved`, two readings."""
+
     before_count: int
     began: Monotonic
+    moved_after: Monotonic
     moved: Monotonic
     flags: tuple[str, ...]
 
@@ -73,8 +77,7 @@ class FlowWatch:
             return self._end() if self._has_stopped(now) else None
         if now - known.at > self._stopped_ms:
             return self._start_at(seen)
-        self._move(known, seen)
-        return None
+        return self._move(known, seen)
 
     def _follows(self, known: _Seen, seen: _Seen) -> bool:
         most_ml = SLACK_ML + FASTEST_ML_PER_MS * (seen.at - known.at)
@@ -94,13 +97,19 @@ class FlowWatch:
         self._known, self._doubted, self._still_since = seen, None, seen.at
         return ended
 
-    def _move(self, known: _Seen, seen: _Seen) -> None:
+    def _move(self, known: _Seen, seen: _Seen) -> Flow | None:
+        ended = self._end("END_UNSEEN") if self._may_have_rested(seen.at) else None
         if self._running is None:
             was_at_rest = known.at - self._still_since >= self._stopped_ms
             flags = () if was_at_rest else ("BEGAN_UNSEEN",)
-            self._running = _Running(known.count, seen.at, seen.at, flags)
-        self._running.moved = seen.at
+            self._running = _Running(known.count, seen.at, known.at, seen.at, flags)
+        self._running.moved_after, self._running.moved = known.at, seen.at
         self._known = seen
+        return ended
+
+    def _may_have_rested(self, now: Monotonic) -> bool:
+        """Too few readings to know: a rest and a half would be missed, and two customers made one."""
+        return self._running is not None and 2 * (now - self._running.moved_after) >= 3 * self._stopped_ms
 
     def _has_stopped(self, now: Monotonic) -> bool:
         return self._running is not None and now - self._running.moved >= self._stopped_ms

@@ -16,8 +16,9 @@ from drivers.modbus.codec import Question, Reply
 from drivers.modbus.map_parts import Block, Register, number_in
 from drivers.modbus.maps import LastSaleMap
 from drivers.modbus.reader import Owed, ReaderEvent
-from drivers.modbus.registers import Reading, natural, scaled, step
+from drivers.modbus.registers import Reading, natural, step
 from drivers.modbus.sale_watch import FEN_DECIMALS, THOUSANDTHS, NewSale, SaleWatch, Seen
+from drivers.scales import scaled
 
 MOVED_LIMIT = 3
 """How often a moving trigger is followed within one cycle."""

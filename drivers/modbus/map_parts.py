@@ -1,9 +1,9 @@
 """What register maps are made of: registers, blocks of them, and what every kind of map has."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from drivers.modbus.registers import NumberType, Reading, WordOrder, read_number
 
@@ -26,6 +26,12 @@ class Register(Part):
     type: Annotated[NumberType, Field(strict=False)]
     decimals: Decimals = 0
     wraps_at: int | None = Field(default=None, gt=1, le=10**12)
+
+    @model_validator(mode="after")
+    def _holds_what_it_counts(self) -> Self:
+        if self.modulus > self.type.modulus:
+            raise ValueError(f"wraps_at is more than {self.type} holds")
+        return self
 
     @property
     def modulus(self) -> int:

@@ -6,6 +6,7 @@ session can trust its map. `map_files.py` finds and reads the files.
 """
 
 import tomllib
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -149,6 +150,8 @@ class CounterMap(Map):
         inside(self.counter, "counter", self.roles, ("pulses",))
         on_the_wire(self, "counter", self.counter.address, self.counter.count)
         counting("pulses", self.roles.pulses)
+        if self.roles.pulses.decimals:
+            raise ValueError("pulses: whole ones are counted; what one is worth is pulses_per_litre_milli")
         return self
 
 
@@ -231,34 +234,30 @@ def parse_map(name: str, text: str) -> RegisterMap:
         raise MapRefused(f"{name}: " + "; ".join(mistakes)) from refusal
 
 
-def with_decimals(
-    found: RegisterMap,
-    *,
-    volume: int | None = None,
-    amount: int | None = None,
-    unit_price: int | None = None,
-    total: int | None = None,
-    total_amount: int | None = None,
-) -> RegisterMap:
-    """The same map with the site's own decimals; None keeps what the map says."""
-    chosen = {
-        "volume": volume,
-        "current_volume": volume,
-        "amount": amount,
-        "unit_price": unit_price,
-        "total_volume": total,
-        "total_amount": total_amount,
-    }
+def with_decimals(found: RegisterMap, chosen: Mapping[str, int]) -> RegisterMap:
+    """The same map with the site's own decimals, by role.
+
+    Raises ValueError where they would change nothing, or half of what a gauge counts alike.
+    """
+    if not chosen:
+        return found
+    if not isinstance(found, LastSaleMap | RingMap):
+        raise ValueError("decimals of a counter or a gauge stand in its map: copy it")
+    sale = found.record if isinstance(found, RingMap) else found.roles
+    if absent := sorted(role for role in chosen if getattr(sale, role, None) is None):
+        raise ValueError(f"the map has no {' and no '.join(absent)}: its decimals mean nothing")
+    if "volume" in chosen:
+        chosen = {**chosen, "current_volume": chosen["volume"]}
     changed = {"roles": _redotted(found.roles, chosen)}
     if isinstance(found, RingMap):
         changed["record"] = _redotted(found.record, chosen)
     return found.model_copy(update=changed)
 
 
-def _redotted(roles: Part, chosen: dict[str, int | None]) -> Part:
+def _redotted(roles: Part, chosen: Mapping[str, int]) -> Part:
     changed = {
         role: register.model_copy(update={"decimals": decimals})
         for role, decimals in chosen.items()
-        if decimals is not None and isinstance(register := getattr(roles, role, None), Register)
+        if isinstance(register := getattr(roles, role, None), Register)
     }
     return roles.model_copy(update=changed)

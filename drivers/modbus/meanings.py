@@ -6,7 +6,8 @@ from drivers.modbus.gauge import in_ours
 from drivers.modbus.map_parts import Block, Part, Register, number_in
 from drivers.modbus.maps import CounterMap, GaugeMap, LastSaleMap, RegisterMap, RingMap
 from drivers.modbus.options import ModbusOptions
-from drivers.modbus.registers import Reading, scaled
+from drivers.modbus.registers import Reading
+from drivers.scales import scaled
 from drivers.views import Detail
 
 _OF_A_SALE = {

@@ -9,6 +9,9 @@ from drivers.modbus.map_parts import Decimals, PollMs
 from drivers.modbus.maps import CounterMap, FlowStoppedMs, GaugeMap, RegisterMap, with_decimals
 from drivers.modbus.registers import WordOrder
 
+FULL_AFTER_L = 100_000
+"""Some days of a busy hose: what passes while nobody reads must show as litres, and not go round in them."""
+
 
 class ModbusOptions(BaseModel):
     """What None means stands in the description; mostly: as the map says. Word order and decimals are site
@@ -33,7 +36,12 @@ class ModbusOptions(BaseModel):
     total_amount_decimals: Decimals | None = None
     pulses_per_litre_milli: Annotated[
         int | None,
-        Field(ge=1, le=10_000_000, description="K factor of a counter: 98.5 pulses a litre are 98500"),
+        Field(
+            ge=1,
+            le=10_000_000,
+            description="K factor of a counter: 98.5 pulses a litre are 98500; where it is changed, the "
+            "device needs another `key`, because its totals are other litres then",
+        ),
     ] = None
     unit_price_milli: Annotated[
         int | None,
@@ -50,14 +58,7 @@ class ModbusOptions(BaseModel):
     @model_validator(mode="after")
     def _read_map(self) -> Self:
         # Once, here: a file that changes under a running session must not change what registers mean.
-        found = with_decimals(
-            load_map(self.map),
-            volume=self.volume_decimals,
-            amount=self.amount_decimals,
-            unit_price=self.price_decimals,
-            total=self.total_decimals,
-            total_amount=self.total_amount_decimals,
-        )
+        found = with_decimals(load_map(self.map), self._decimals())
         self._check_counter(found)
         chosen = {
             "word_order": self.word_order,
@@ -67,6 +68,17 @@ class ModbusOptions(BaseModel):
         known = {key: value for key, value in chosen.items() if value is not None}
         self._register_map = self._with_tanks(found.model_copy(update=known))
         return self
+
+    def _decimals(self) -> dict[str, int]:
+        """By the map's names for them, as far as they are set."""
+        given = {
+            "volume": self.volume_decimals,
+            "amount": self.amount_decimals,
+            "unit_price": self.price_decimals,
+            "total_volume": self.total_decimals,
+            "total_amount": self.total_amount_decimals,
+        }
+        return {role: decimals for role, decimals in given.items() if decimals is not None}
 
     def _with_tanks(self, found: RegisterMap) -> RegisterMap:
         if self.tanks is None:
@@ -79,6 +91,11 @@ class ModbusOptions(BaseModel):
         if isinstance(found, CounterMap):
             if self.pulses_per_litre_milli is None:
                 raise ValueError(f"map {self.map!r} counts pulses: pulses_per_litre_milli is needed")
+            full_l = found.roles.pulses.modulus * 1_000 // self.pulses_per_litre_milli
+            if full_l < FULL_AFTER_L:
+                raise ValueError(
+                    f"a counter that is full after {full_l} l: too soon to tell this from one that began anew"
+                )
             if 4 * (self.poll_ms or found.poll_ms) > (self.flow_stopped_ms or found.flow_stopped_ms):
                 raise ValueError("flow_stopped_ms must be at least four times poll_ms")
         elif {self.pulses_per_litre_milli, self.unit_price_milli, self.flow_stopped_ms} != {None}:

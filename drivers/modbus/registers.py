@@ -100,18 +100,6 @@ def words_of(count: int, kind: NumberType, order: WordOrder) -> tuple[int, ...]:
     return tuple(words if order is WordOrder.LOW_FIRST else reversed(words))
 
 
-def scaled(count: int, decimals: int, unit_decimals: int) -> int:
-    """`count` with `decimals` implied decimals, in units that have `unit_decimals` of them.
-
-    Decimals that the unit cannot hold are rounded half up: a last amount in thousandths
-    (Compac C5000) becomes whole fen.
-    """
-    if decimals <= unit_decimals:
-        return count * step(decimals, unit_decimals)
-    divisor = step(unit_decimals, decimals)
-    return (count + divisor // 2) // divisor
-
-
 def step(decimals: int, unit_decimals: int) -> int:
     """The smallest step of a number with `decimals` implied decimals, in whole units, at least 1."""
     return int(10 ** max(0, unit_decimals - decimals))

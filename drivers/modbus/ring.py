@@ -17,8 +17,9 @@ from drivers.modbus.last_sale import total_ml
 from drivers.modbus.map_parts import Register, number_in
 from drivers.modbus.maps import RingMap
 from drivers.modbus.reader import Owed, ReaderEvent
-from drivers.modbus.registers import Reading, natural, scaled, step, words_of
+from drivers.modbus.registers import Reading, natural, step, words_of
 from drivers.modbus.sale_watch import FEN_DECIMALS, THOUSANDTHS
+from drivers.scales import scaled
 
 TORN_LIMIT = 3
 """How many cycles may find a record torn before the next one is read instead."""

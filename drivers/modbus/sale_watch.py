@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from drivers.events import Monotonic
 from drivers.modbus.map_parts import Register
 from drivers.modbus.maps import LastSaleMap
-from drivers.modbus.registers import Reading, scaled, step
+from drivers.modbus.registers import Reading, step
+from drivers.scales import scaled
 
 STEADY_READINGS = 3
 UNMOVED_READINGS = 20

@@ -21,6 +21,8 @@ BUSY = 6
 _ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _ILLEGAL_VALUE = 1, 2, 3
 _READS, _WRITE_ONE = (3, 4), 6
 _TANK_ML = 20_000_000
+_FASTEST_ML_PER_MS = 4
+"""240 litres a minute: no hose behind a counter gives more, whatever is asked of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class ModbusSimulator:
         """What a gauge counts of a tank, by the map's name for it. What is sold is taken from tank 1."""
         self.alarms: set[int] = set()
         """Alarm registers of a gauge that are not 0, by their printed address."""
+        self.forgets_count = False
+        """A counter that begins at 0 again when its power fails."""
         self._unit = int(address)
         self._map = options.register_map()
         self._wire = SlaveWire(is_rtu=options.transport == "rtu")
@@ -96,9 +100,12 @@ class ModbusSimulator:
     def sell(
         self, volume_ml: int, amount_fen: int, price_milli: int, now: Monotonic, lasts_ms: int = 0
     ) -> None:
-        """One fuelling that takes `lasts_ms`; one that still ran is ended with what had flowed."""
+        """One fuelling that takes `lasts_ms` (behind a counter at least as long as a hose needs for it); one
+        that still ran is ended with what had flowed."""
         self._end_early(now)
         self._price_milli = price_milli
+        if isinstance(self._map, CounterMap):
+            lasts_ms = max(lasts_ms, volume_ml // _FASTEST_ML_PER_MS)
         self._running = _Running(volume_ml, amount_fen, now, Monotonic(now + lasts_ms))
         self.handle_timer(now)
 
@@ -161,6 +168,8 @@ class ModbusSimulator:
         self._wire.forget()
         self._answers.clear()
         self._end_early(now)
+        if self.forgets_count:
+            self._total_ml = 0
 
     # The dispenser.
 

@@ -31,17 +31,24 @@ class VeederRootCase:
         return VeederRootSession("1", self._options)
 
     def change(self, rng: random.Random, now: Monotonic) -> None:
+        """A tank is drawn from, but for its last litres, or filled, but for its last room."""
         number = rng.choice(list(self.simulator.tanks))
-        before_ml = self.simulator.tanks[number].volume_ml
+        tank = self.simulator.tanks[number]
         volume_ml = 125 * rng.randrange(1_000, 24_000)
-        if rng.randrange(3) or self._prints_only:
+        if rng.randrange(3) and tank.volume_ml > volume_ml:
             self.simulator.draw(number, volume_ml)
         else:
-            self.simulator.deliver(number, volume_ml, now)
-            after_ml = self.simulator.tanks[number].volume_ml
-            heights = height_um(before_ml), height_um(after_ml)
-            self._delivered.append(Delivered(str(number), before_ml, after_ml, *heights))
+            self._deliver(number, min(volume_ml, tank.capacity_ml - tank.volume_ml), now)
         self._stood += self.stands()
+
+    def _deliver(self, number: int, volume_ml: int, now: Monotonic) -> None:
+        before_ml = self.simulator.tanks[number].volume_ml
+        self.simulator.deliver(number, volume_ml, now)
+        if self._prints_only:
+            return
+        after_ml = self.simulator.tanks[number].volume_ml
+        heights = height_um(before_ml), height_um(after_ml)
+        self._delivered.append(Delivered(str(number), before_ml, after_ml, *heights))
 
     def stood(self) -> Sequence[Stood]:
         return self._stood

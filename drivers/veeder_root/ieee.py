@@ -9,10 +9,11 @@ LARGEST = 10_000_000
 
 
 class Odd(StrEnum):
-    """Why digits are no measure."""
+    """Why digits are no measure; or that there are none."""
 
     NOT_A_NUMBER = "NOT_A_NUMBER"
     ABSURD_NUMBER = "ABSURD_NUMBER"
+    NO_VOLUME = "NO_VOLUME"
 
 
 def number(digits: str) -> Fraction | Odd:

@@ -1,8 +1,14 @@
 """What a site can set for one tank gauge: `[line.device.options]` of station.toml."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+SILENCE_MS = 30_000
+LONGEST_ANSWER_MS = 15_000
+"""An answer that still goes on after this is none."""
+_NEXT_ANSWER_MS = 2_000
+"""For the one after it."""
 
 UnitSystem = Literal["metric", "us"]
 
@@ -13,7 +19,7 @@ class VeederRootOptions(BaseModel):
     poll_s: int = Field(
         default=10,
         ge=1,
-        le=20,
+        le=12,
         description="time between two questions; there are five, so every fifth one reads the tanks",
     )
     answer_ms: int = Field(
@@ -35,6 +41,13 @@ class VeederRootOptions(BaseModel):
         if code is not None and not all(" " <= character <= "~" for character in code.get_secret_value()):
             raise ValueError("six printable ASCII characters")
         return code
+
+    @model_validator(mode="after")
+    def _one_lost_answer_is_no_silence(self) -> Self:
+        lost_ms = 1_000 * self.poll_s + LONGEST_ANSWER_MS + self.answer_ms
+        if lost_ms > SILENCE_MS - _NEXT_ANSWER_MS:
+            raise ValueError("poll_s and answer_ms are too long together: one lost answer would be a silence")
+        return self
 
     def code(self) -> str:
         """What goes between SOH and the function: the security code, or nothing."""

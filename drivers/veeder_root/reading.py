@@ -1,6 +1,7 @@
 """From digits to events: units, integers, oddities. Whatever has a volume is reported, odd or not."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from fractions import Fraction
 
 from drivers.events import DeviceTime, TankDelivery, TankRead
@@ -52,7 +53,7 @@ def tank_read(
     """The reading; refused where the volume itself is no measure. `alarms` are names."""
     values = _of_block(block) if isinstance(block, reports.Tank) else _of_print(block)
     status = int(block.status, 16) if isinstance(block, reports.Tank) else 0
-    volume = values["VOLUME"]
+    volume = values.get("VOLUME", Odd.NO_VOLUME)
     if not isinstance(volume, Fraction) or volume < 0:
         return volume if isinstance(volume, Odd) else Odd.ABSURD_NUMBER
     flags = (
@@ -102,7 +103,9 @@ def device_time(digits: str) -> DeviceTime | None:
     if len(digits) != 10:
         return None
     year, month, day, hour, minute = (int(digits[i : i + 2]) for i in range(0, 10, 2))
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour <= 23 and minute <= 59):
+    try:
+        datetime(2000 + year, month, day, hour, minute, tzinfo=UTC)
+    except ValueError:
         return None
     return DeviceTime(2000 + year, month, day, hour, minute)
 

@@ -5,7 +5,10 @@ for a text that has another layout: devices.md 11, [cap] for i101 and i201, [one
 """
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+from drivers.veeder_root import codec
 
 DELIVERING, LEAK_TEST, HEIGHT_INVALID = 1, 2, 4
 """Status bits of a tank."""
@@ -23,7 +26,7 @@ NO_TANK = "00"
 @dataclass(frozen=True, slots=True)
 class Tank:
     """How a tank stands. `values`, eight hex digits each: volume, temperature-compensated volume, ullage,
-    height, water, temperature, water volume; a console may give fewer."""
+    height, water, temperature, water volume; a console may give fewer, or none."""
 
     tank: str
     product: str
@@ -63,6 +66,12 @@ class SystemAlarm:
 Block = Tank | Delivery | TankAlarms | SystemAlarm
 
 
+def parse(function: str, text: str) -> Sequence[Block] | None:
+    """What the text of an answer to `function` says; None for a function or layout that is not known here."""
+    parse_text = _PARSERS.get(function)
+    return parse_text(text) if parse_text else None
+
+
 def parse_inventory(text: str) -> tuple[Tank, ...] | None:
     """i201: per tank TT, product, status of four hex digits, count of values, values."""
     tanks, at = [], 0
@@ -71,7 +80,7 @@ def parse_inventory(text: str) -> tuple[Tank, ...] | None:
         if found is None:
             return None
         values = _floats(text, found.end(), int(found[4], 16))
-        if values is None or not values or found[1] == NO_TANK:
+        if values is None or found[1] == NO_TANK:
             return None
         tanks.append(Tank(found[1], found[2], found[3], values))
         at = found.end() + 8 * len(values)
@@ -126,3 +135,12 @@ def _floats(text: str, at: int, floats: int) -> tuple[str, ...] | None:
     if len(digits) != 8 * floats or not _FLOATS.fullmatch(digits):
         return None
     return tuple(digits[i : i + 8] for i in range(0, len(digits), 8))
+
+
+_PARSERS: Mapping[str, Callable[[str], Sequence[Block] | None]] = {
+    codec.INVENTORY: parse_inventory,
+    codec.DELIVERIES: parse_deliveries,
+    codec.LAST_DELIVERY: parse_deliveries,
+    codec.ALARMS: parse_alarms,
+    codec.SYSTEM: parse_system,
+}

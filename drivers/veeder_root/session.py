@@ -7,7 +7,7 @@ console keeps its deliveries, so one that the till could not keep is simply read
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from drivers.events import (
     Answer,
@@ -20,25 +20,15 @@ from drivers.events import (
 )
 from drivers.veeder_root import codec, printed, reading, reports
 from drivers.veeder_root.ieee import Odd
-from drivers.veeder_root.options import VeederRootOptions
+from drivers.veeder_root.options import LONGEST_ANSWER_MS, SILENCE_MS, VeederRootOptions
 from drivers.veeder_root.printed import PrintedTank
 from drivers.veeder_root.rota import Rota
 
-SILENCE_MS = 30_000
 READINGS = 3
 """How often a question is put at most before what was not said twice alike is left for the next turn."""
-LONGEST_ANSWER_MS = 15_000
-"""An answer that still goes on after this is none."""
 REMEMBERED_DELIVERIES = 1_024
 
 Block = reports.Block | PrintedTank
-PARSERS: Mapping[str, Callable[[str], Sequence[reports.Block] | None]] = {
-    codec.INVENTORY: reports.parse_inventory,
-    codec.DELIVERIES: reports.parse_deliveries,
-    codec.LAST_DELIVERY: reports.parse_deliveries,
-    codec.ALARMS: reports.parse_alarms,
-    codec.SYSTEM: reports.parse_system,
-}
 
 
 class VeederRootSession:
@@ -114,7 +104,6 @@ class VeederRootSession:
 
     def disconnected(self, now: Monotonic) -> None:
         self._reader.forget()
-        self._answer_due = None
         self._begin_question(now)
 
     def counters(self) -> Mapping[str, int]:
@@ -241,5 +230,4 @@ def _identity(delivery: TankDelivery) -> str:
 def _blocks(frame: codec.Reply | codec.Printed) -> Sequence[Block] | None:
     if isinstance(frame, codec.Printed):
         return printed.parse_inventory(frame.lines)
-    parse = PARSERS.get(frame.function)
-    return parse(frame.text) if parse else None
+    return reports.parse(frame.function, frame.text)

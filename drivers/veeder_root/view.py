@@ -113,34 +113,32 @@ def _time(digits: str) -> Detail:
 
 
 def _details(reply: codec.Reply, units: UnitSystem) -> Iterator[Detail]:
-    match reply.function:
-        case codec.INVENTORY:
-            for tank in reports.parse_inventory(reply.text) or ():
-                yield Detail("tank", tank.tank, f"{int(tank.tank)}, product {tank.product}")
-                yield Detail("status", tank.status, _status(int(tank.status, 16)))
-                yield from _values(_TANK_NAMES, tank.values, units)
-        case codec.DELIVERIES | codec.LAST_DELIVERY:
-            for one in reports.parse_deliveries(reply.text) or ():
-                yield Detail("tank", one.tank, f"{int(one.tank)}, product {one.product}")
-                yield _time(one.began)
-                yield _time(one.over)
-                yield from _values(_DELIVERY_NAMES, one.values, units)
-        case codec.ALARMS:
-            for alarms in reports.parse_alarms(reply.text) or ():
-                names = ", ".join(map(reading.alarm_name, alarms.alarms))
-                yield Detail("tank", alarms.tank, f"{int(alarms.tank)}: {names or 'no alarm'}")
-        case codec.SYSTEM:
-            for alarm in reports.parse_system(reply.text) or ():
-                name = (
-                    reading.alarm_name(alarm.alarm)
-                    if alarm.category == "02"
-                    else f"category {alarm.category}"
-                )
-                yield Detail(
-                    "alarm", f"{alarm.category}{alarm.alarm}{alarm.number}", f"{name}, {int(alarm.number)}"
-                )
-        case _:
-            yield Detail("text", reply.text)
+    blocks = reports.parse(reply.function, reply.text)
+    if blocks is None:
+        yield Detail("text", reply.text, "another layout" if reply.function in TITLES else "")
+    for block in blocks or ():
+        yield from _block(block, units)
+
+
+def _block(block: reports.Block, units: UnitSystem) -> Iterator[Detail]:
+    match block:
+        case reports.Tank():
+            yield Detail("tank", block.tank, f"{int(block.tank)}, product {block.product}")
+            yield Detail("status", block.status, _status(int(block.status, 16)))
+            yield from _values(_TANK_NAMES, block.values, units)
+        case reports.Delivery():
+            yield Detail("tank", block.tank, f"{int(block.tank)}, product {block.product}")
+            yield _time(block.began)
+            yield _time(block.over)
+            yield from _values(_DELIVERY_NAMES, block.values, units)
+        case reports.TankAlarms():
+            names = ", ".join(map(reading.alarm_name, block.alarms))
+            yield Detail("tank", block.tank, f"{int(block.tank)}: {names or 'no alarm'}")
+        case reports.SystemAlarm():
+            is_of_tank = block.category == "02"
+            name = reading.alarm_name(block.alarm) if is_of_tank else f"category {block.category}"
+            digits = block.category + block.alarm + block.number
+            yield Detail("alarm", digits, f"{name}, {int(block.number)}")
 
 
 def _status(status: int) -> str:

@@ -20,7 +20,7 @@ SALES = 100
 STORM_SALES = 10_000
 ROUND = 50
 GAUGE_ROUND = 8
-"""A tank cannot be drawn from for ever."""
+"""A console keeps ten deliveries of a tank."""
 MAY_LOSE = {"B", "C", "tap", "feed"}
 VOUCHED_FOR = {("ifsf", "tcp")}
 """On TCP the network has answered for every byte, and frames have no check value: harm cannot be found."""

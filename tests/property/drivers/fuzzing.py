@@ -40,7 +40,7 @@ STEPS_LIMIT = 8
 MOST_DAMAGE = 12
 """Damaged pieces in front of one true one."""
 MOST_CHANGES = 8
-"""A tank cannot be drawn from for ever."""
+"""A console keeps ten deliveries of a tank."""
 VECTORS = Path(__file__).parents[2] / "vectors" / "vectors.json"
 
 

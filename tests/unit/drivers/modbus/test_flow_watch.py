@@ -35,6 +35,13 @@ def test_a_pause_shorter_than_the_rest_is_one_fuelling() -> None:
     assert (flow.before_count, flow.after_count) == (0, 100)
 
 
+def test_two_fuellings_stay_two_although_hardly_anybody_read_between_them() -> None:
+    """Between them the nozzle rested for twice the time that ends a fuelling; the line lost most of it."""
+    one, other = watched([(0, 60), (1, 120), (3, 150), (4, 150), (5, 150), (8, 200), *resting(9, 260)])
+    assert one == Flow(0, 150, Monotonic(20_000), Monotonic(23_000), ("END_UNSEEN",))
+    assert (other.before_count, other.after_count, other.flags) == (150, 260, ("BEGAN_UNSEEN",))
+
+
 def test_a_counter_that_stands_still_tells_of_nothing() -> None:
     assert watched(resting(0, 0, 100)) == []
 
@@ -66,6 +73,12 @@ def test_a_counter_that_wraps_counts_on() -> None:
 @pytest.mark.parametrize("torn", [0x0000FFFF, 0x0002FFFF, 0x00010000])
 def test_a_reading_torn_at_a_carry_is_not_believed(torn: int) -> None:
     (flow,) = watched([(0, 0x1FFF0), (1, torn), (2, 0x20010), *resting(3, 0x20010)], start=0x1FF90)
+    assert (flow.before_count, flow.after_count, flow.flags) == (0x1FF90, 0x20010, ())
+
+
+def test_torn_readings_with_a_sound_one_between_them_do_not_bear_each_other_out() -> None:
+    torn = [(1, 0x2FFFF), (2, 0x20000), (3, 0x2FFFF), (4, 0x20010), (5, 0x2FFFF)]
+    (flow,) = watched([(0, 0x1FFF0), *torn, *resting(6, 0x20010)], start=0x1FF90)
     assert (flow.before_count, flow.after_count, flow.flags) == (0x1FF90, 0x20010, ())
 
 

@@ -108,6 +108,16 @@ def test_a_reading_now_and_then_and_at_once_when_an_alarm_comes_or_goes() -> Non
     assert reads(stage)[3].alarms == ()
 
 
+def test_a_tank_is_told_of_at_once_when_its_gauge_comes_back() -> None:
+    stage = Table(options("cas-2700"))
+    stage.run(3_000)
+    stage.is_cut = True
+    stage.run(8_000)
+    stage.is_cut = False
+    stage.run(3_000)
+    assert len(reads(stage)) == 2
+
+
 def test_what_is_sold_is_missing_in_the_tank() -> None:
     stage = Table(options("cas-2700"))
     stage.device.sell(30_000, 0, 0, stage.now)

@@ -108,6 +108,30 @@ def test_the_end_is_dated_only_if_it_was_watched() -> None:
     assert 0 <= watched.ended - (began + 2_000) <= 350
 
 
+def test_the_end_of_a_sale_that_ended_while_the_plug_was_out_is_not_dated() -> None:
+    stage = table()
+    stage.device.sell(10_000, 7_770, 7_770, stage.now)
+    stage.run(3_000)
+    stage.session.disconnected(stage.now)
+    stage.device.sell(20_000, 15_540, 7_770, stage.now)
+    stage.now = Monotonic(stage.now + 2_000)
+    stage.run(3_000)
+    assert [as_sale(fuelling) for fuelling in stage.fuellings()] == stage.device.truth
+    assert stage.fuellings()[1].ended is None
+
+
+def test_what_was_half_read_when_the_plug_was_pulled_is_read_anew() -> None:
+    """The block `sale` is of before: it must not be put beside a meter of after."""
+    stage = table(answer_after_ms=40)
+    while len(stage.asked) < 2:
+        stage.run(1)
+    assert [frame[2:4] for _, frame in stage.asked] == [b"\0\x7c", b"\0\x65"], "sale, meter"
+    stage.session.disconnected(stage.now)
+    stage.device.power_cycle(stage.now)
+    stage.run(100)
+    assert stage.asked[2][1][2:4] == b"\0\x7c"
+
+
 def test_a_retained_display_is_reported_once_a_start_and_never_looks_new() -> None:
     stage = table()
     stage.device.sell(10_000, 7_770, 7_770, stage.now)

@@ -206,6 +206,32 @@ def test_options_override_word_order_poll_and_decimals() -> None:
     assert (roles.unit_price.decimals, roles.total_volume.decimals, roles.total_amount.decimals) == (3, 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("ring-buffer", "total_amount_decimals", "the map has no total_amount"),
+        ("pneumercator-tms", "volume_decimals", "stand in its map"),
+        ("pulse-counter", "total_decimals", "stand in its map"),
+    ],
+)
+def test_decimals_that_would_change_nothing_are_refused(name: str, given: str, said: str) -> None:
+    counted = {"pulses_per_litre_milli": 100_000} if name == "pulse-counter" else {}
+    with pytest.raises(ValidationError, match=said):
+        options(name, **{given: 1}, **counted)
+
+
+def test_decimals_of_pulses_are_refused() -> None:
+    text = (MAPS / "pulse-counter.toml").read_text("utf-8")
+    with pytest.raises(MapRefused, match="pulses: whole ones are counted"):
+        parse_map("site.toml", text.replace('type = "u32" }', 'type = "u32", decimals = 1 }'))
+
+
+def test_a_total_that_would_wrap_beyond_its_registers_is_refused() -> None:
+    text = (MAPS / "compac-c5000.toml").read_text("utf-8")
+    with pytest.raises(MapRefused, match="wraps_at is more than u16 holds"):
+        parse_map("site.toml", text.replace('101, type = "u16"', '101, type = "u16", wraps_at = 65537'))
+
+
 def test_options_are_strict() -> None:
     for wrong in ({"baud": "9600"}, {"transport": "ascii"}, {"unit": 1}, {"answer_ms": 1_001}):
         with pytest.raises(ValidationError):

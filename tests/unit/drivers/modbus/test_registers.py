@@ -14,10 +14,10 @@ from drivers.modbus.registers import (
     WordOrder,
     natural,
     read_number,
-    scaled,
     step,
     words_of,
 )
+from drivers.scales import scaled
 
 HIGH, LOW = WordOrder.HIGH_FIRST, WordOrder.LOW_FIRST
 

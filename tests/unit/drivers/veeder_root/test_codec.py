@@ -158,6 +158,8 @@ def test_status_and_oddities() -> None:
     assert read.flags == ("HEIGHT_INVALID", "LEAK_TEST", "VALUE_ODD")
     assert read.is_delivering
     assert read.device_time is None, "a month 13 is no date"
+    assert reading.device_time("2302291742") is None, "nor is 29 February 2023"
+    assert reading.device_time("2402291742") == DeviceTime(2024, 2, 29, 17, 42)
     assert read.alarms == ("LEAK",)
 
 

@@ -1,5 +1,6 @@
 """Unit: does the session only read, believe only what was said twice, and lose no delivery?"""
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -13,6 +14,7 @@ from drivers.events import Answer, DeviceBack, DeviceSilent, DriverEvent, Monoto
 from drivers.faults import WIRES
 from drivers.session import Session
 from drivers.veeder_root import DRIVER, codec, conformance_cases
+from drivers.veeder_root import session as veeder_session
 from drivers.veeder_root.case import VeederRootCase
 from drivers.veeder_root.options import VeederRootOptions
 from drivers.veeder_root.session import Block, VeederRootSession
@@ -137,6 +139,51 @@ def test_damage_that_the_sum_does_not_see_needs_the_second_reading(
     assert desk.session.counters()["BAD_FRAME"] == 0, "the check value holds"
     assert ({read.volume_ml for read in desk.readings} != {4_106_000}) == is_fooled
     assert desk.readings
+
+
+@pytest.mark.parametrize("name", conformance_cases())
+def test_the_kits_tanks_never_run_dry_nor_over(name: str) -> None:
+    case = conformance_cases()[name]()
+    assert isinstance(case, VeederRootCase)
+    rng = random.Random(4)
+    for minute in range(400):
+        case.change(rng, Monotonic(60_000 * minute))
+        assert all(0 <= tank.volume_ml <= tank.capacity_ml for tank in case.simulator.tanks.values())
+
+
+def test_a_tank_without_numbers_does_not_hide_the_others() -> None:
+    """A console may give no values at all for a probe that is out (NOTES.md, "Unknown")."""
+    desk = ConsoleDesk()
+
+    def without_the_second(data: bytes) -> bytes:
+        text = data[1:-5].decode()
+        at = text.index("022")
+        text = text[:at] + "022000000" + text[at + 9 + 56 :]
+        return b"\x01" + (text + codec.check_value(text)).encode() + b"\x03"
+
+    desk.to_host = without_the_second
+    desk.run(900)
+    assert [read.tank for read in desk.readings] == ["1", "3"]
+    assert desk.session.counters()["NO_VOLUME"] == 1
+
+
+@pytest.mark.parametrize(("poll_s", "answer_ms"), [(12, 500), (11, 2_000), (3, 10_000)])
+def test_one_lost_or_endless_answer_is_no_silence(poll_s: int, answer_ms: int) -> None:
+    """A list of deliveries that 2400 baud cannot bring in time must not look like a dead console."""
+    desk = ConsoleDesk(poll_s=poll_s, answer_ms=answer_ms)
+    desk.to_device = lambda data: b"" if b"i202" in data else data
+    for _ in range(1_200):
+        desk.run(100)
+        if desk.sent and b"i202" in desk.sent[-1]:
+            desk.session.receive(b"\x01" if desk.session._reader._body is None else b"0", desk.now)
+    assert [type(e) for e in desk.events if isinstance(e, DeviceSilent | DeviceBack)] == [DeviceBack]
+    assert desk.session.counters()["NO_ANSWER"] >= 1
+
+
+@pytest.mark.parametrize(("poll_s", "answer_ms"), [(12, 2_000), (11, 5_000), (4, 10_000), (20, 200)])
+def test_times_that_make_one_lost_answer_look_like_silence_are_refused(poll_s: int, answer_ms: int) -> None:
+    with pytest.raises(ValueError, match="poll_s"):
+        VeederRootOptions.model_validate({"poll_s": poll_s, "answer_ms": answer_ms})
 
 
 def test_the_first_round_reads_tanks_deliveries_and_alarms() -> None:
@@ -266,6 +313,64 @@ def test_silence_and_return() -> None:
     desk.to_device = lambda data: data
     desk.run(3_000)
     assert isinstance([e for e in desk.events if isinstance(e, DeviceSilent | DeviceBack)][-1], DeviceBack)
+
+
+def test_an_answer_to_another_question_is_not_believed() -> None:
+    """How the tanks stood before is said again, twice alike, in answer to a question about alarms."""
+    desk = ConsoleDesk()
+    heard: list[bytes] = []
+
+    def stale(data: bytes) -> bytes:
+        heard.append(data)
+        return heard[0] if data[1:5] == b"i101" else data
+
+    desk.to_host = stale
+    desk.run(900)
+    desk.simulator.draw(1, 5_000_000)
+    desk.run(20_000)
+    told = [read.volume_ml for read in desk.readings if read.tank == "1"]
+    assert told == [20_000_000, *[15_000_000] * (len(told) - 1)]
+    assert len(told) > 1
+    assert desk.session.counters()["OTHER_FRAME"] > 1
+
+
+def test_what_was_said_before_the_plug_was_pulled_bears_nothing_out() -> None:
+    desk = ConsoleDesk()
+    while len(desk.sent) < 2:
+        desk.run(20)
+    desk.session.receive(b"\x01i20100", desk.now)
+    desk.session.disconnected(desk.now)
+    desk.simulator.power_cycle(desk.now)
+    desk.session.receive(b"2601010000" + b"&&FFFF\x03", desk.now)
+    desk.run(20)
+    assert desk.session.counters()["BAD_FRAME"] == 0, "two halves of two connections are no frame"
+    desk.run(900)
+    assert [frame[1:5] for frame in desk.sent] == [b"i201"] * 4, "once before, once lost, and twice anew"
+    assert len(desk.readings) == 3
+
+
+def test_a_console_that_comes_back_is_asked_in_computer_form_again() -> None:
+    """It was swapped for a newer one while it was away."""
+    desk = ConsoleDesk(VeederRootSimulator(prints_only=True))
+    desk.run(10_000)
+    assert desk.readings[0].product == "PETROL 92"
+    desk.to_device = lambda data: b""
+    desk.run(DRIVER.silence_ms + 2_000)
+    desk.simulator = VeederRootSimulator()
+    desk.to_device = lambda data: data
+    desk.events.clear()
+    desk.run(15_000)
+    assert {read.product for read in desk.readings} >= {"1", "2", "3"}
+
+
+def test_what_is_remembered_of_deliveries_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(veeder_session, "REMEMBERED_DELIVERIES", 3)
+    desk = ConsoleDesk()
+    for minute in range(5):
+        desk.simulator.deliver(1, 125_000, Monotonic(60_000 * minute))
+    desk.run(9_000)
+    assert len(set(desk.deliveries)) == 5
+    assert len(desk.session._kept) == 3
 
 
 def test_a_late_answer_is_not_taken_for_the_next_one() -> None:

@@ -43,6 +43,12 @@ def test_damage_is_said() -> None:
     assert _only(b"\x019999FF1C\x03").check is Check.WRONG
 
 
+def test_another_layout_is_shown_as_it_is() -> None:
+    text = "i201002601010000" + "01X" + "&&"
+    view = _only(b"\x01" + (text + codec.check_value(text)).encode() + b"\x03")
+    assert (view.check, _meanings(view)["text"]) == (Check.OK, "01X: another layout")
+
+
 def test_questions_of_a_host() -> None:
     for data in (b"\x01i20102\x03", b"\x01i20102\r\n"):
         view = _only(data)
