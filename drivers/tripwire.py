@@ -2,8 +2,8 @@
 
 A card number is 13 to 19 digits that pass the Luhn check, alone or inside text, with blanks, hyphens and
 the like between them or not; digits that stand together belong together, so a longer number holds none. One
-in ten numbers of that length passes by chance, a receipt number too, so what trips the wire is not always a
-card; what is done about it must do no harm then:
+in ten numbers of that length passes by chance, a receipt number or the bar code of goods too, so what trips
+the wire is not always a card; what is done about it must do no harm then, and no sale is lost by it:
 
 - free text, nozzle, point, address: every digit of the run becomes "*";
 - a credential becomes sixteen zeros, which is nobody's card: the till refuses it as PAYMENT_CARD_REFUSED,
@@ -12,6 +12,9 @@ card; what is done about it must do no harm then:
   different for each id: a keyed hash, because of a plain one every card can be tried in a night. Without a
   key the request is refused, CARD_NUMBER_REFUSED: better no sale than a card number that can be found out;
 - the digits of a meter or a gauge (`RawDigits`, `raw`) are no text, and integers are no card numbers: left.
+
+Each field is looked at by itself. Neighbours put together would trip by chance at every tenth sale, and an id
+that is replaced because of what stands beside it would be another one in the refund of that sale.
 """
 
 import hmac

@@ -79,6 +79,16 @@ def month_of(local: Local) -> str:
     return local.business_date[:7]
 
 
+def is_prepaid(fact: Fact, sale: PosSale, site: Site) -> bool:
+    """True if the sale paid for this fuelling and for a rest that was given back since."""
+    tolerance_fen = site.limits.amount_tolerance_fen
+    return fact.kind == "fuelling" and sale.paid_less_a_rest(fact.amount_fen, tolerance_fen)
+
+
+def _paid_fen(fact: Fact, sale: PosSale, site: Site) -> int:
+    return sale.fuel_amount_fen - (sale.refunded_fen if is_prepaid(fact, sale, site) else 0)
+
+
 def _lines(fact: Fact, sale: PosSale | None, bundle: Bundle, site: Site) -> tuple[Line, ...]:
     """The fuel as paid; goods that a rule names under their name, all others together as the shop's.
 
@@ -86,7 +96,7 @@ def _lines(fact: Fact, sale: PosSale | None, bundle: Bundle, site: Site) -> tupl
     """
     fuel: tuple[Line, ...] = ()
     if fact.kind == "fuelling":
-        paid_fen = sale.fuel_amount_fen if sale else fact.amount_fen
+        paid_fen = _paid_fen(fact, sale, site) if sale else fact.amount_fen
         fuel = (Line(product=fact.product or "unknown", volume_ml=fact.volume_ml, amount_fen=paid_fen),)
     fuels = {place.product for place in site.places.values()}
     goods: Counter[str] = Counter()

@@ -71,6 +71,16 @@ def bind_waiting(fact: Fact, tx: Transaction, site: Site, at: Instant) -> tuple[
     return _notice(sale, _bind(sale, fact, tx, site, at))
 
 
+def bind_after_refund(sale: PosSale, tx: Transaction, site: Site, at: Instant) -> tuple[Notice, ...]:
+    """Money of a waiting sale went back: the fuelling of what was kept may be here already."""
+    matches = _matches(sale, tx, site)
+    if len(matches) == 1:
+        return bind_waiting(matches[0], tx, site, at)
+    if matches:
+        tx.sales.move_on(sale, "AMBIGUOUS")
+    return ()
+
+
 def bind_without_pos(fact: Fact, tx: Transaction, site: Site, at: Instant) -> Answer:
     """A point that awards at the end of the fuelling: the member is who was there."""
     return _settle_for(fact, None, tx, site, at)
@@ -80,7 +90,8 @@ def let_lapse(tx: Transaction, site: Site, at: Instant) -> int:
     """Sales that waited long enough stay without a fuelling; their shop goods become a fact of their own."""
     lapsed = tx.sales.lapsed(at.wall_ms - site.limits.fuelling_max_age_ms)
     for sale in lapsed:
-        tx.alarms.count("SALE_WITHOUT_FUELLING", f"point {sale.point}", at.wall_ms, sale.pos_sale_id)
+        if sale.refunded_fen < sale.fuel_amount_fen:
+            tx.alarms.count("SALE_WITHOUT_FUELLING", f"point {sale.point}", at.wall_ms, sale.pos_sale_id)
         if sale.lines:
             _sell_basket(sale, tx, site, at)
         else:
@@ -121,7 +132,7 @@ def _matches(sale: PosSale, tx: Transaction, site: Site) -> list[Fact]:
 def _fits(sale: PosSale, fact: Fact, site: Site) -> bool:
     """The amount agrees, and it ended not too long before the payment, whenever it was reported."""
     recent = fact.event_time_ms >= sale.paid_at_ms - site.limits.fuelling_max_age_ms
-    return recent and abs(fact.amount_fen - sale.fuel_amount_fen) <= site.limits.amount_tolerance_fen
+    return recent and sale.fits(fact.amount_fen, site.limits.amount_tolerance_fen)
 
 
 def _bind(sale: PosSale, fact: Fact, tx: Transaction, site: Site, at: Instant) -> Answer:

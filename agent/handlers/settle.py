@@ -2,7 +2,7 @@
 
 from agent.clock import Instant
 from agent.handlers import books, coupons, lifecycle, metering
-from agent.handlers.award_inputs import anonymous_inputs, known_inputs, local_time
+from agent.handlers.award_inputs import anonymous_inputs, is_prepaid, known_inputs, local_time
 from agent.handlers.passing_days import lapses_on
 from agent.handlers.receipt import award_answer, no_award_answer
 from agent.handlers.site import Site
@@ -40,7 +40,7 @@ def settle(
         return claim(
             tx.sales.identify(binding, "", binding.credential, "MEMBER_UNKNOWN"), fact, sale, tx, site, at
         )
-    if reason := _reason_to_wait(fact, sale, member, tx):
+    if reason := _reason_to_wait(fact, sale, member, tx, site):
         if reason == "NO_RULES" != binding.reason:
             count_oddity(reason, fact, tx, at)
         waiting = tx.sales.identify(binding, member.member, binding.credential, reason)
@@ -81,8 +81,8 @@ def count_oddity(reason: str, fact: Fact, tx: Transaction, at: Instant) -> None:
     tx.alarms.count(reason, where, at.wall_ms, ids.text(fact.fact_id))
 
 
-def _reason_to_wait(fact: Fact, sale: PosSale | None, member: Member, tx: Transaction) -> str:
-    if sale is not None and sale.refunded_fen:
+def _reason_to_wait(fact: Fact, sale: PosSale | None, member: Member, tx: Transaction, site: Site) -> str:
+    if sale is not None and sale.refunded_fen and not is_prepaid(fact, sale, site):
         return "SALE_REFUNDED"
     if member.status == "CLOSED":
         return "MEMBER_CLOSED"

@@ -32,6 +32,22 @@ class PosSale:
     def total_fen(self) -> int:
         return self.fuel_amount_fen + sum(amount_fen for _, _, amount_fen in self.lines)
 
+    def paid_less_a_rest(self, fuelled_fen: int, tolerance_fen: int) -> bool:
+        """True if a fuelling of this amount is what was paid for but a prepayment's rest that went back."""
+        kept_fen = self.fuel_amount_fen - self.refunded_fen
+        return kept_fen > 0 and abs(fuelled_fen - kept_fen) <= tolerance_fen
+
+    def fits(self, fuelled_fen: int, tolerance_fen: int) -> bool:
+        """True if a waiting sale may have paid for a fuelling of this amount.
+
+        What went back meanwhile was not fuelled, or was for goods where there are any: the POS does not say.
+        """
+        if self.paid_less_a_rest(fuelled_fen, tolerance_fen):
+            return True
+        goods_fen = self.total_fen - self.fuel_amount_fen
+        is_for_goods = self.refunded_fen <= goods_fen
+        return is_for_goods and abs(fuelled_fen - self.fuel_amount_fen) <= tolerance_fen
+
     def same_sale(self, other: "PosSale") -> bool:
         """True if `other` is the same sale heard again, not another one under a used id."""
         return self._what_was_sold() == other._what_was_sold()
@@ -104,6 +120,7 @@ INSERT INTO refund (register, refund_id, pos_sale_id, fact_id, amount_fen, minor
 VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _REVERSED = "SELECT coalesce(sum(minor), 0) FROM refund WHERE fact_id = ?"
+_REFUNDED = "SELECT coalesce(sum(amount_fen), 0) FROM refund WHERE fact_id = ?"
 
 
 class Sales:
@@ -181,6 +198,12 @@ class Sales:
             ),
         )
         self._connection.execute(_ADD_REFUNDED, (refund.amount_fen, refund.register, refund.pos_sale_id))
+
+    def rest_fen(self, sale: PosSale) -> int:
+        """What went back of a bound sale before it found its fact; 0 for a sale that has none."""
+        if sale.fact_id is None or not sale.refunded_fen:
+            return 0
+        return sale.refunded_fen - int(self._connection.execute(_REFUNDED, (sale.fact_id,)).fetchone()[0])
 
     def reversed_minor(self, fact_id: bytes) -> int:
         """Points of this fact's award that refunds have taken back so far."""

@@ -5,6 +5,7 @@ from typing import Any
 from drivers.conformance import Cases
 from drivers.driver import Driver, Grade, Wiring
 from drivers.escpos_tap.options import EscposTapOptions
+from drivers.events import Monotonic
 from drivers.feed import SILENT_AFTER_MS
 from drivers.session import Session, Simulator
 from drivers.views import View
@@ -32,6 +33,13 @@ def _redact(data: bytes, options: Any) -> bytes:
     from drivers.escpos_tap.view import redact
 
     return redact(data, options)
+
+
+def _sell(
+    device: Any, nozzle: str, volume_ml: int, amount_fen: int, price_milli: int, now: Monotonic
+) -> None:
+    """A receipt for fuel of pump `nozzle`."""
+    device.print_sale((), now, pump=nozzle or "1", fuel_fen=amount_fen)
 
 
 def _listens(options: Any) -> bool:
@@ -65,4 +73,5 @@ DRIVER = Driver(
     wirings=(Wiring(9_600), Wiring(19_200), Wiring(38_400), Wiring(115_200)),
     listens=_listens,
     redact=_redact,
+    sell=_sell,
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from drivers.escpos_tap.commands import CR, DLE, ESC, FF, FS, GS, HT, LF, Kind, Size, size_of
 
 LONGEST_TEXT_BYTES = 256
+LONGEST_LINE_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,30 @@ class Piece:
     kind: Kind
     size_bytes: int
     data: bytes
+
+
+class Row:
+    """One printed line, as its pieces come. A move to another column is one blank, tabs are blanks.
+
+    `places` says where in the stream each byte of `text` stood, if `take` is told; -1 for a blank of ours.
+    """
+
+    def __init__(self) -> None:
+        self.text = bytearray()
+        self.places: list[int] = []
+        self._has_moved = False
+
+    def take(self, piece: Piece, at: int = 0) -> None:
+        if piece.kind is Kind.MOVE:
+            self._has_moved = bool(self.text)
+        elif piece.kind is Kind.TEXT:
+            words, places = piece.data.replace(b"\t", b" "), [*range(at, at + len(piece.data))]
+            if self._has_moved:
+                words, places = b" " + words, [-1, *places]
+            room = LONGEST_LINE_BYTES - len(self.text)
+            self.text += words[:room]
+            self.places += places[:room]
+            self._has_moved = False
 
 
 class Cutter:

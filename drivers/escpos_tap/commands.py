@@ -20,6 +20,8 @@ class Kind(Enum):
     PICTURE = auto()
     BARCODE = auto()
     DRAWER = auto()
+    MOVE = auto()
+    """To another column of the same line: what follows does not belong to the word before."""
     QUESTION = auto()
     """The printer is expected to answer at once; `data` is the whole command."""
     COMMAND = auto()
@@ -37,7 +39,7 @@ class Size:
 
 _PLAIN = {
     ESC: {
-        b"@2SLm": 0,
+        b"@2SLm<\x0c": 0,
         b"!atEGJKRM-3 =Vr{TU%?uv": 1,
         b"e": 1,
         b"$\\Bc": 2,
@@ -46,8 +48,8 @@ _PLAIN = {
         b"i": 0,
         b"d": 1,
     },
-    GS: {b":c": 0, b"!hwHfB/arIEbT": 1, b"LW$\\P": 2, b"^": 3},
-    FS: {b"&.": 0, b"!-CW": 1, b"Sp": 2},
+    GS: {b":c": 0, b"!hwHfB/arIEbT": 1, b"LW$\\P": 2, b"^": 3, b"g": 4},
+    FS: {b"&.": 0, b"!-CW": 1, b"Sp?": 2},
 }
 _ARGUMENTS = {
     (lead, code): count for lead, sizes in _PLAIN.items() for codes, count in sizes.items() for code in codes
@@ -59,7 +61,11 @@ _KINDS = {
     (ESC, ord("d")): Kind.LINE_END,
     (ESC, ord("J")): Kind.LINE_END,
     (ESC, ord("e")): Kind.LINE_END,
+    (ESC, ord("K")): Kind.LINE_END,
     (ESC, ord("@")): Kind.LINE_END,
+    (ESC, FF): Kind.LINE_END,
+    (ESC, ord("$")): Kind.MOVE,
+    (ESC, ord("\\")): Kind.MOVE,
     (ESC, ord("u")): Kind.QUESTION,
     (ESC, ord("v")): Kind.QUESTION,
     (GS, ord("r")): Kind.QUESTION,
@@ -89,7 +95,7 @@ def size_of(data: bytes) -> Size | None:
 
 
 def _real_time(data: bytes) -> Size | None:
-    """DLE EOT n and DLE ENQ n ask, DLE DC4 fn commands (drawer, buffer)."""
+    """DLE EOT n and DLE ENQ n ask, DLE DC4 fn commands (drawer, buffer) or asks too (7)."""
     code = data[1]
     if code not in (0x04, 0x05, 0x14):
         return Size(Kind.UNKNOWN, 1)
@@ -99,7 +105,7 @@ def _real_time(data: bytes) -> Size | None:
         return Size(Kind.QUESTION, 4 if data[2] in (7, 8) else 3)
     if code == 0x05:
         return Size(Kind.QUESTION, 3)
-    return Size(Kind.COMMAND, {1: 5, 2: 5, 8: 10}.get(data[2], 3))
+    return Size(Kind.QUESTION if data[2] == 7 else Kind.COMMAND, {1: 5, 2: 5, 7: 4, 8: 10}.get(data[2], 3))
 
 
 def _cut(data: bytes) -> Size | None:
@@ -117,7 +123,7 @@ def _barcode(data: bytes) -> Size | None:
 
 
 def _raster(data: bytes) -> Size | None:
-    """GS v 0 m xL xH yL yH: x bytes in a row, y rows."""
+    """GS v 0 m xL xH yL yH: x bytes in a row, y rows; GS Q 0 likewise in columns."""
     if len(data) < 3:
         return None
     if data[2] != ord("0"):
@@ -140,11 +146,11 @@ def _downloaded_image(data: bytes) -> Size | None:
 
 
 def _counted(data: bytes) -> Size | None:
-    """GS ( fn pL pH and its kin: the length is said."""
+    """GS ( fn pL pH and its kin: the length is said. GS ( H wants to be told when all is printed."""
     if len(data) < 5:
         return None
-    kind = Kind.PICTURE if data[2] == ord("L") else Kind.COMMAND
-    return Size(kind, 5, data[3] | data[4] << 8)
+    kinds = {b"\x1d(L": Kind.PICTURE, b"\x1d(H": Kind.QUESTION}
+    return Size(kinds.get(data[:3], Kind.COMMAND), 5, data[3] | data[4] << 8)
 
 
 def _long_counted(data: bytes) -> Size | None:
@@ -172,6 +178,7 @@ _SPECIAL: dict[tuple[int, int], Callable[[bytes], Size | None]] = {
     (GS, ord("V")): _cut,
     (GS, ord("k")): _barcode,
     (GS, ord("v")): _raster,
+    (GS, ord("Q")): _raster,
     (ESC, ord("*")): _bit_image,
     (GS, ord("*")): _downloaded_image,
     (GS, ord("(")): _counted,

@@ -13,14 +13,14 @@ class EscposTapOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     register_id: Annotated[str, StringConstraints(min_length=1, max_length=20)] = Field(
-        description="the register's id, where the receipt does not tell it"
+        description="the register's id, where no pattern finds it on the receipt"
     )
     patterns: tuple[Pattern, ...] = Field(
         min_length=1,
         max_length=24,
         description="regular expressions, tried on each line in this order until one is found in it; their "
         "named groups say what it tells: sale, date, register, total, fuel, pump, tender, paid, change, "
-        "product, quantity, amount, refund_of, ignore",
+        "product, quantity, amount, refund_of, refund_date, ignore",
     )
     form: Literal["second_printer", "pass_through"] = Field(
         default="second_printer",
@@ -57,4 +57,6 @@ class EscposTapOptions(BaseModel):
                 raise ValueError(f"no pattern finds the {group}: (?P<{group}>...)")
         if ("(?P<fuel>" in found) != ("(?P<pump>" in found):
             raise ValueError("fuel and pump are found both or neither")
+        if "(?P<refund_date>" in found and "(?P<date>" not in found:
+            raise ValueError("a refund_date names a sale only where a date is part of its id")
         return self

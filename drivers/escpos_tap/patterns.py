@@ -17,7 +17,7 @@ MOST_REPETITIONS = 4
 """One more if the pattern begins with ^."""
 GROUPS = (
     *("sale", "date", "register", "total", "fuel", "pump", "tender", "paid", "change"),
-    *("product", "quantity", "amount", "refund_of", "ignore"),
+    *("product", "quantity", "amount", "refund_of", "refund_date", "ignore"),
 )
 
 

@@ -10,7 +10,8 @@ from drivers.events import BasketLine, SalePaid, SaleRefunded
 from drivers.feed import netted, sales_of
 
 _ID_LENGTH, _NAME_LENGTH, _PRODUCT_LENGTH = 40, 20, 60
-_ONCE = ("sale", "register", "date", "total", "change", "refund_of")
+_NAMING = frozenset({"sale", "register", "date"})
+_ONCE = (*_NAMING, "total", "change", "refund_of", "refund_date")
 Reading = tuple[SalePaid | SaleRefunded, ...]
 
 
@@ -53,15 +54,17 @@ class Template:
         names = {name for pattern in self._patterns for name in pattern.groupindex}
         self._needs_tender = "tender" in names
         self._needs_paid = "paid" in names
+        self._must_have = _NAMING & names | {"total"}
 
     def read(self, lines: Iterable[str]) -> Reading | Dropped:
         """What is to be reported of a receipt with these lines of text."""
         found = _Found()
         for line in lines:
-            self._look(line[:LONGEST_LINE], found)
+            if match := self.find(line):
+                found.note(match)
         if found.is_ignored:
             return Dropped("RECEIPT_IGNORED")
-        if "sale" not in found.once or "total" not in found.once:
+        if not self._must_have <= found.once.keys():
             return Dropped("RECEIPT_UNMATCHED")
         return Dropped("RECEIPT_AMBIGUOUS") if found.is_ambiguous else self._reading(found)
 
@@ -72,27 +75,34 @@ class Template:
             or (self._needs_paid and not found.many.get("paid"))
         )
 
-    def _look(self, line: str, found: _Found) -> None:
+    def find(self, line: str) -> re.Match[str] | None:
+        """What the first pattern that finds something finds in a line of text."""
         for pattern in self._patterns:
-            if match := pattern.search(line):
-                found.note(match)
-                return
+            if match := pattern.search(line[:LONGEST_LINE]):
+                return match
+        return None
 
     def _reading(self, found: _Found) -> Reading | Dropped:
         register = found.once.get("register") or self._options.register_id
-        name = (
-            found.once["sale"] if "date" not in found.once else f"{found.once['date']} {found.once['sale']}"
-        )
+        name = _name(found.once["sale"], found.once.get("date"))
         if not (0 < len(register) <= _NAME_LENGTH and 0 < len(name) <= _ID_LENGTH):
             return Dropped("RECEIPT_UNMATCHED")
         total_fen = self._money_fen(found.once["total"])
         if total_fen is None:
             return Dropped("RECEIPT_UNMATCHED")
         if "refund_of" in found.once:
-            return (SaleRefunded(register, name, found.once["refund_of"][:_ID_LENGTH], abs(total_fen)),)
+            return self._refund(register, name, total_fen, found)
         if total_fen <= 0:
             return Dropped("REFUND_NOT_NAMED")
         return self._sales(register, name, total_fen, found)
+
+    def _refund(self, register: str, name: str, total_fen: int, found: _Found) -> Reading | Dropped:
+        """The sale of another day is not that of today with its number: without its date it has no name."""
+        of_date = found.once.get("refund_date") if "date" in found.once else None
+        of = _name(found.once["refund_of"], of_date)
+        if len(of) > _ID_LENGTH or ("date" in found.once and not of_date):
+            return Dropped("REFUND_NOT_NAMED")
+        return (SaleRefunded(register, name, of, abs(total_fen)),)
 
     def _sales(self, register: str, name: str, total_fen: int, found: _Found) -> Reading | Dropped:
         pumps, amounts = found.many.get("pump", []), found.many.get("fuel", [])
@@ -141,6 +151,10 @@ class Template:
             return None
         hundredths = int(found[2] + found[3].ljust(2, "0"))
         return -hundredths if found[1] else hundredths
+
+
+def _name(number: str, date: str | None) -> str:
+    return number if date is None else f"{date} {number}"
 
 
 def _thousandths(text: str) -> int | None:

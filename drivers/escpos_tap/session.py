@@ -6,7 +6,7 @@ As the second printer we answer the POS's questions with "ready", or it would st
 
 from collections.abc import Mapping
 
-from drivers.escpos_tap.codec import Cutter, Piece
+from drivers.escpos_tap.codec import Cutter, Piece, Row
 from drivers.escpos_tap.commands import Kind
 from drivers.escpos_tap.options import EscposTapOptions
 from drivers.escpos_tap.receipt import Dropped, Template
@@ -16,7 +16,6 @@ from drivers.feed import FeedDesk
 GAP_MS = 2_000
 """A command that stands unfinished for so long is given up: some of it was lost."""
 MOST_LINES = 300
-LONGEST_LINE_BYTES = 512
 MOST_REPLY_BYTES = 64
 
 READY = 0x12
@@ -32,7 +31,7 @@ class EscposTapSession:
         self._counters = self._desk.counters
         self._template = Template(options)
         self._cutter = Cutter()
-        self._line = bytearray()
+        self._row = Row()
         self._lines: list[bytes] = []
         self._has_picture = self._is_too_long = False
         self._replies = bytearray()
@@ -45,7 +44,7 @@ class EscposTapSession:
         if data:
             self._gap_at = Monotonic(now + GAP_MS) if self._cutter.inside_command else None
             quiet_ms = self._options.quiet_end_ms
-            self._end_at = Monotonic(now + quiet_ms) if quiet_ms and (self._line or self._lines) else None
+            self._end_at = Monotonic(now + quiet_ms) if quiet_ms and (self._row.text or self._lines) else None
 
     def next_event(self) -> DriverEvent | None:
         return self._desk.next_event()
@@ -89,8 +88,8 @@ class EscposTapSession:
 
     def _take(self, piece: Piece, now: Monotonic) -> None:
         match piece.kind:
-            case Kind.TEXT:
-                self._line += piece.data[: LONGEST_LINE_BYTES - len(self._line)].replace(b"\t", b" ")
+            case Kind.TEXT | Kind.MOVE:
+                self._row.take(piece)
             case Kind.LINE_END:
                 self._end_line()
             case Kind.PICTURE:
@@ -103,11 +102,11 @@ class EscposTapSession:
                 self._counters["UNKNOWN_COMMAND"] += 1
 
     def _end_line(self) -> None:
-        if self._line.strip():
+        if self._row.text.strip():
             self._is_too_long |= len(self._lines) >= MOST_LINES
             if not self._is_too_long:
-                self._lines.append(bytes(self._line))
-        self._line.clear()
+                self._lines.append(bytes(self._row.text))
+        self._row = Row()
 
     def _end_receipt(self, now: Monotonic) -> None:
         self._end_line()
@@ -131,7 +130,7 @@ class EscposTapSession:
             self._desk.put(request)
 
     def _forget_receipt(self) -> None:
-        self._line.clear()
+        self._row = Row()
         self._lines = []
         self._has_picture = self._is_too_long = False
 

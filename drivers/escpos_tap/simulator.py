@@ -12,6 +12,8 @@ from drivers.escpos_tap.options import EscposTapOptions
 from drivers.events import BasketLine, Monotonic, SalePaid, SaleRefunded
 
 LINE_MS = 40
+CASHIER = "某某"
+"""Who served: printed on each receipt, and nobody's business."""
 QUESTION = b"\x10\x04\x01"
 START = b"\x1b@\x1cC\x01\x1ba\x01\x1d!\x11"
 PLAIN = b"\x1d!\x00\x1ba\x00"
@@ -127,7 +129,7 @@ class PrintingPos:
     def _print(self, lines: Sequence[str], truth: tuple[Told, ...], now: Monotonic) -> None:
         self._say(QUESTION, now)
         self._say(START + self._encoded("测试加油站") + b"\n" + PLAIN + PICTURE, now)
-        for line in lines[:-1]:
+        for line in (*lines[:-1], f"收银员：{CASHIER}"):
             self._say(self._encoded(line) + b"\n", now)
         self._say(self._encoded(lines[-1]) + b"\n", now, truth)
         self._say(BARCODE + DRAWER, now)

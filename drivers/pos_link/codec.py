@@ -13,6 +13,7 @@ from drivers.checksums import crc16_modbus, xor_lrc
 STX, ETX, FS = 0x02, 0x03, 0x1C
 MAX_DATA_BYTES = 2048
 """The longest data of one frame, check field included; a longer one is dropped and answered NAK."""
+BAD_FRAME = "BAD_FRAME"
 _FIRST_PRINTABLE = 0x20
 _CHECK_BYTES = 4
 
@@ -38,9 +39,10 @@ class Intact:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """The end of a frame that cannot be used. `code`: BAD_LRC, BAD_CHECK, BAD_BYTE or MESSAGE_TOO_LONG."""
+    """The end of a frame that cannot be used. `code` is the counter, `fault` the part that is wrong."""
 
     code: str
+    fault: str = ""
 
 
 Token = Control | Intact | Damaged
@@ -67,7 +69,7 @@ def open_data(data: bytes) -> Intact | Damaged:
     """The fields of a frame whose LRC held, if its check field holds too."""
     signed, found = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
     if not signed.endswith(bytes([FS])) or check(signed) != found:
-        return Damaged("BAD_CHECK")
+        return Damaged(BAD_FRAME, "check")
     return Intact(tuple(signed[:-1].split(bytes([FS]))))
 
 
@@ -83,7 +85,7 @@ class Framer:
         self._data = bytearray()
         self._in_data = False
         self._lrc_is_next = False
-        self._fault = ""
+        self._damage: Damaged | None = None
 
     @property
     def inside_frame(self) -> bool:
@@ -97,7 +99,7 @@ class Framer:
         """Forget a half-heard frame."""
         self._data.clear()
         self._in_data = self._lrc_is_next = False
-        self._fault = ""
+        self._damage = None
 
     def _take(self, byte: int) -> Token | None:
         if self._lrc_is_next:
@@ -118,15 +120,15 @@ class Framer:
         if byte == ETX:
             self._in_data, self._lrc_is_next = False, True
         elif byte < _FIRST_PRINTABLE and byte != FS:
-            self._fault = self._fault or "BAD_BYTE"
+            self._damage = self._damage or Damaged(BAD_FRAME, "byte")
         elif len(self._data) >= MAX_DATA_BYTES:
-            self._fault = "MESSAGE_TOO_LONG"
+            self._damage = Damaged("MESSAGE_TOO_LONG", "length")
         else:
             self._data.append(byte)
 
     def _close(self, byte: int) -> Intact | Damaged:
-        data, fault = bytes(self._data), self._fault
+        data, damage = bytes(self._data), self._damage
         self.abandon()
-        if fault:
-            return Damaged(fault)
-        return open_data(data) if lrc(data) == byte else Damaged("BAD_LRC")
+        if damage:
+            return damage
+        return open_data(data) if lrc(data) == byte else Damaged(BAD_FRAME, "LRC")

@@ -8,7 +8,7 @@ from collections import Counter
 from enum import Enum, auto
 
 from drivers.events import Monotonic
-from drivers.pos_link.codec import Control, Damaged, Framer, Intact, Token
+from drivers.pos_link.codec import BAD_FRAME, Control, Damaged, Framer, Intact, Token
 
 TRIES = 3
 GAP_MS = 1000
@@ -46,7 +46,8 @@ class Link:
 
     def __init__(self, *, wins: bool, wait_ms: int) -> None:
         self.counters: Counter[str] = Counter()
-        """By code; HEARD are intact messages and the acknowledgements that we waited for."""
+        """By code; HEARD are intact messages and the acknowledgements that we waited for, NO_ANSWER the waits
+        for one that ended without, LATE_ANSWER an ACK or NAK for which nobody waited any more."""
         self.heard_at: Monotonic | None = None
         self._wins = wins
         self._wait_ms = wait_ms
@@ -121,10 +122,12 @@ class Link:
         if self._gap_deadline is not None and now >= self._gap_deadline:
             self._gap_deadline = None
             self._framer.abandon()
-            self._refuse("TORN_FRAME")
+            self._refuse(BAD_FRAME)
         if self._deadline is not None and now >= self._deadline:
             if self._said_is_untaken:
                 self._out.clear()
+            elif self._state is not _State.LISTENING:
+                self.counters["NO_ANSWER"] += 1
             self._overdue(now)
 
     def reset(self) -> None:
@@ -139,7 +142,7 @@ class Link:
         match token:
             case Intact():
                 self._accept(now)
-            case Damaged(code):
+            case Damaged(code=code):
                 self._refuse(code)
             case Control.ENQ:
                 self._invited(now)
@@ -190,7 +193,7 @@ class Link:
             self._heard(now)
             self._finish(Delivery.DELIVERED)
         else:
-            self.counters["STRAY_CONTROL"] += 1
+            self.counters["LATE_ANSWER"] += 1
 
     def _answered_enquiry(self, now: Monotonic) -> None:
         self._probing = False
@@ -207,7 +210,7 @@ class Link:
             self._heard(now)
             self._overdue(now)
         elif self._state is not _State.ENQUIRED:
-            self.counters["STRAY_CONTROL"] += 1
+            self.counters["LATE_ANSWER"] += 1
 
     def _turn_ended(self) -> None:
         if self._state is _State.LISTENING:

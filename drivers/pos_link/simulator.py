@@ -4,6 +4,8 @@ It writes every request into a journal before it is sent and strikes it out when
 journal, message numbers, answers and what was shown survive a power cut. Lost with the power are the
 turn on the line, half-heard frames and the wait for an answer: the open request is sent once more.
 
+A PRESENT that stayed unanswered for a minute is struck out: the member has left.
+
 It greets in its profile version, and goes back to version 1 where the agent knows no other. An agent
 that restarted speaks version 1 until it is greeted, so an answer without room for a slip is a reason to.
 """
@@ -36,6 +38,7 @@ WAIT_MS = 2000
 ANSWER_WAIT_MS = 5000
 AGAIN_MS = 5000
 """Pause before the same message is sent again: the line was dead, or the answer was "not now"."""
+PRESENT_KEPT_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class PosSimulator:
         self._encoding = options.encoding
         self._knows_version = self._version = version
         self._journal: deque[_Entry] = deque()
+        self._present_until: dict[int, Monotonic | None] = {}
+        """The open PRESENTs by number, and when each is struck out; None until the clock was heard once."""
         self._last_number = 0
         self._starts = 0
         self._last_shown: Shown | None = None
@@ -155,6 +160,8 @@ class PosSimulator:
     def _ask(self, request: PosRequest) -> int:
         entry = self._enter(request)
         self.asked[entry.number] = request
+        if isinstance(request, MemberPresented):
+            self._present_until[entry.number] = None
         self._journal.append(entry)
         return entry.number
 
@@ -171,8 +178,11 @@ class PosSimulator:
         elif told.answer.outcome is Outcome.UNAVAILABLE:
             self.counters["UNAVAILABLE"] += 1
             self._wait_until = Monotonic(now + AGAIN_MS)
+            if told.answer.reason == "WRONG_REGISTER":
+                self._greet()
         else:
             self.told[told.number] = told
+            self._present_until.pop(told.number, None)
             was_hello = self._journal.popleft().is_hello
             self._wait_until = None
             if not was_hello:
@@ -206,7 +216,20 @@ class PosSimulator:
                 pause_ms = ANSWER_WAIT_MS if delivery is Delivery.DELIVERED else AGAIN_MS
                 self._wait_until = Monotonic(now + pause_ms)
             self._on_line = None
+        self._strike_out(now)
         if self._may_speak():
             self._on_line = self._journal[0].number
             self._link.offer(self._journal[0].framed, now)
         self._link.take_turn(now)
+
+    def _strike_out(self, now: Monotonic) -> None:
+        """The PRESENTs that are too old, but for one that is on the line just now."""
+        for number, until in list(self._present_until.items()):
+            if until is None:
+                self._present_until[number] = Monotonic(now + PRESENT_KEPT_MS)
+            elif now >= until and number != self._on_line:
+                del self._present_until[number], self.asked[number]
+                if self._journal[0].number == number:
+                    self._wait_until = None
+                self._journal = deque(entry for entry in self._journal if entry.number != number)
+                self.counters["PRESENT_STRUCK_OUT"] += 1

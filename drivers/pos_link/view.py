@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from drivers.pos_link.codec import ETX, STX, Control, Framer, Intact, frame
+from drivers.pos_link.codec import ETX, STX, Control, Damaged, Framer, Intact, Token, frame
 from drivers.pos_link.fields import Layout, Parsed, read
 from drivers.pos_link.options import PosLinkOptions
 from drivers.pos_link.replies import REPLIES
@@ -59,15 +59,17 @@ def _views(piece: bytes, is_frame: bool, encoding: str) -> Iterator[View]:
         title = _CONTROLS.get(piece[0])
         yield View(piece, title) if title else noise(piece)
         return
-    fields = _intact(piece)
-    yield (
-        View(piece, "damaged frame", check=Check.WRONG) if fields is None else _frame(piece, fields, encoding)
-    )
+    token = _token(piece)
+    if isinstance(token, Intact):
+        yield _frame(piece, token.fields, encoding)
+    else:
+        fault = (Detail("wrong", token.fault),) if isinstance(token, Damaged) else ()
+        yield View(piece, "damaged frame", check=Check.WRONG, details=fault)
 
 
-def _intact(piece: bytes) -> Sequence[bytes] | None:
+def _token(piece: bytes) -> Token | None:
     tokens = Framer().feed(piece)
-    return tokens[0].fields if len(tokens) == 1 and isinstance(tokens[0], Intact) else None
+    return tokens[0] if len(tokens) == 1 else None
 
 
 def _frame(piece: bytes, fields: Sequence[bytes], encoding: str) -> View:
@@ -95,9 +97,10 @@ def _meaning(name: str, text: str) -> str:
 
 
 def _redacted(piece: bytes, encoding: str) -> bytes:
-    fields = _intact(piece)
-    if fields is None:
+    token = _token(piece)
+    if not isinstance(token, Intact):
         return b"?" * len(piece)
+    fields = token.fields
     secret = _secret_places(fields)
     blanked = [
         _blank(field, encoding) if place in secret or holds_card(field.decode(encoding, "replace")) else field

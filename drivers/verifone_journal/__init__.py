@@ -4,6 +4,7 @@ from typing import Any
 
 from drivers.conformance import Cases
 from drivers.driver import Driver, Grade, Wiring
+from drivers.events import Monotonic
 from drivers.feed import SILENT_AFTER_MS
 from drivers.session import Session, Simulator
 from drivers.verifone_journal.options import VerifoneJournalOptions
@@ -34,6 +35,16 @@ def _redact(data: bytes, options: Any) -> bytes:
     return redact(data, options)
 
 
+def _sell(
+    device: Any, nozzle: str, volume_ml: int, amount_fen: int, price_milli: int, now: Monotonic
+) -> None:
+    """A ticket for fuel of pump `nozzle`."""
+    from drivers.verifone_journal.simulator import Line
+
+    pump_no = int(nozzle or 1)
+    device.ring([Line(f"FUEL CA #{pump_no:02d}", 1, amount_fen, pump_no)], now)
+
+
 def conformance_cases() -> Cases:
     """What `drivers/conformance/` runs for this driver: network lines, serial records, the older text."""
     from drivers.verifone_journal.case import VerifoneJournalCase
@@ -60,4 +71,5 @@ DRIVER = Driver(
     wirings=(Wiring(9_600), Wiring(19_200)),
     listens=lambda options: True,
     redact=_redact,
+    sell=_sell,
 )

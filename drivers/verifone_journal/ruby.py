@@ -30,27 +30,30 @@ _REGISTER = re.compile(r"REG# *(\d{1,6}) CSH# *\d+ DR# *\d+ +TRAN# *(\d{1,10}) *
 _DAY = re.compile(r" *(\d\d)/(\d\d)/(\d\d) +\d\d:\d\d:\d\d +ST# *\S+ *")
 _CORRECTION = re.compile(r"\*{3,} *ERROR CORRECT(?:ION)? *\*{3,}")
 _STARS = re.compile(r"\*{8,}")
+_READ = (_ITEM, _TOTAL, _SUB_TOTAL, _TAX, _TENDER, _REGISTER, _DAY, _CORRECTION, _STARS)
+_CASHIER = re.compile(r"(CSH# *)(\d+)")
 
 
 class RubyText:
-    """Turns lines into records. It remembers one line and the number of the ticket that is ending."""
+    """Turns lines into records. It remembers the number of the ticket that is ending, and of the line before
+    only whether it comes again: it may have named the cashier."""
 
     def __init__(self, decimals: int) -> None:
         self._decimals = decimals
         self.forget()
 
     def forget(self) -> None:
-        self._last = ""
+        self._last = 0
         self._correcting = self._is_listed = False
         self._ending: tuple[str, str] | None = None
 
     def read(self, line: bytes) -> Record | None:
         """The record of this line; None if it is no text."""
         if not all(0x20 <= byte <= 0x7E for byte in line.removeprefix(b"\x01")):
-            self._last = ""
+            self._last = 0
             return None
-        text, repeated = line.decode("ascii").rstrip(), False
-        repeated, self._last = text == self._last, text
+        text = line.decode("ascii").rstrip()
+        repeated, self._last = hash(text) == self._last, hash(text)
         if repeated or self._in_correction(text):
             return Record("", Remark())
         if register := _REGISTER.fullmatch(text):
@@ -81,6 +84,13 @@ class RubyText:
                 amount_fen = money_fen(found["amount"], self._decimals)
                 return Remark() if amount_fen is None else _of(pattern, found, amount_fen)
         return Remark()
+
+
+def without_persons(text: str) -> str:
+    """The line as it may be kept: stars for all of it unless it is read, and no cashier's number."""
+    if not any(pattern.fullmatch(text.rstrip()) for pattern in _READ):
+        return re.sub(r"\S", "*", text)
+    return _CASHIER.sub(lambda found: found[1] + "0" * len(found[2]), text)
 
 
 def _of(pattern: re.Pattern[str], found: re.Match[str], amount_fen: int) -> Meaning:

@@ -125,7 +125,7 @@ class VerifoneJournalSession:
             if sale.point:
                 self._prepaid.pop(sale.point, None)
         for rest in settled.rests:
-            self._give_back(register, ticket_id(register, end), rest)
+            self._give_back(ticket_id(register, end), rest)
         self._remember(register, settled)
 
     def _remember(self, register: str, settled: Settled) -> None:
@@ -133,10 +133,14 @@ class VerifoneJournalSession:
             self._prepaid[pump] = (register, sale)
         assert len(self._prepaid) <= MOST_PREPAID + 1, "pumps have two digits"
 
-    def _give_back(self, register: str, name: str, rest: Rest) -> None:
-        """The rest belongs to the last prepayment at that pump: nothing else in the journal says so."""
+    def _give_back(self, name: str, rest: Rest) -> None:
+        """The rest belongs to the last prepayment at that pump: nothing else in the journal says so.
+
+        Any register may give it back; the sale is known under the one that took the money.
+        """
         prepaid = self._prepaid.pop(rest.pump, None)
-        if prepaid is None or prepaid[0] != register:
+        if prepaid is None:
             self._counters["REST_WITHOUT_PREPAY"] += 1
             return
-        self._desk.put(SaleRefunded(register, f"{name}P{rest.pump}", prepaid[1], rest.amount_fen))
+        register, sale = prepaid
+        self._desk.put(SaleRefunded(register, f"{name}P{rest.pump}", sale, rest.amount_fen))

@@ -20,12 +20,11 @@ from drivers.verifone_journal.codec import (
     read_line,
 )
 from drivers.verifone_journal.options import VerifoneJournalOptions
-from drivers.verifone_journal.ruby import RubyText
+from drivers.verifone_journal.ruby import RubyText, without_persons
 from drivers.views import Detail, View, joined, noise
 
 _PIECES = re.compile(rb"(?:" + re.escape(PREFIX) + rb")|[\r\n]+|[^\x1b\r\n]+|\x1b")
-_CASHIER = re.compile(rb"(CSH: )([^\r\n\x1b]{1,18})")
-_MEMBER = re.compile(rb"(LOYALTY )([0-9 ]+)")
+_BODY_COLUMN = 22
 
 
 def explain(data: bytes, options: VerifoneJournalOptions) -> tuple[View, ...]:
@@ -34,13 +33,28 @@ def explain(data: bytes, options: VerifoneJournalOptions) -> tuple[View, ...]:
 
 
 def redact(data: bytes, options: VerifoneJournalOptions) -> bytes:
-    """Stars for the cashier's name, member numbers and card numbers; every length stays."""
-    blanked = _MEMBER.sub(_stars, _CASHIER.sub(_stars, data))
-    return masked(blanked.decode("latin-1")).encode("latin-1", "replace") if data.isascii() else blanked
+    """What makes the sales stays, with stars for card numbers; whatever else the lines say becomes stars, the
+    cashier's name among it. Every length stays, and it is read as before."""
+    return b"".join(_redacted(found.group(), options) for found in _PIECES.finditer(data))
 
 
-def _stars(found: re.Match[bytes]) -> bytes:
-    return found[1] + b"*" * len(found[2])
+def _redacted(piece: bytes, options: VerifoneJournalOptions) -> bytes:
+    if piece == PREFIX or piece.strip(b"\r\n") == b"":
+        return piece
+    if not piece.removeprefix(b"\x01").isascii():
+        return b"*" * len(piece)
+    text = piece.decode("ascii")
+    if options.dialect == "ruby":
+        return masked(without_persons(text)).encode("ascii")
+    record = read_line(piece, options.decimals)
+    if record is None:
+        return _starred(text).encode("ascii")
+    kept = {Cashier: _BODY_COLUMN + len("CSH:"), Remark: _BODY_COLUMN}.get(type(record.meaning), len(text))
+    return masked(text[:kept] + _starred(text[kept:])).encode("ascii")
+
+
+def _starred(text: str) -> str:
+    return re.sub(r"\S", "*", text)
 
 
 def _views(data: bytes, options: VerifoneJournalOptions) -> Iterator[View]:

@@ -12,7 +12,10 @@ from agent.store.checks.outbox import Said
 
 _REFUNDS = """
 SELECT refund.register, refund.refund_id, refund.pos_sale_id, refund.fact_id, refund.amount_fen, refund.minor,
-       refund.refunded_at_ms, pos_sale.fact_id, pos_sale.total_fen, award.stream_seq,
+       refund.refunded_at_ms, pos_sale.fact_id, pos_sale.total_fen - CASE WHEN refund.fact_id IS NULL THEN 0
+           ELSE pos_sale.refunded_fen - (SELECT sum(one.amount_fen) FROM refund AS one
+                                         WHERE one.fact_id = refund.fact_id) END,
+       award.stream_seq,
        (SELECT coalesce(-sum(adjustment.minor), 0) FROM adjustment
         WHERE adjustment.fact_id = refund.fact_id AND adjustment.minor < 0)
 FROM refund LEFT JOIN pos_sale
@@ -21,7 +24,8 @@ LEFT JOIN award ON award.fact_id = refund.fact_id
 """
 _SALES = """
 SELECT pos_sale.register, pos_sale.pos_sale_id, pos_sale.refunded_fen, pos_sale.total_fen,
-       coalesce(sum(refund.amount_fen), 0), coalesce(sum(refund.minor), 0), max(refund.fact_id)
+       coalesce(sum(refund.amount_fen), 0), coalesce(sum(refund.minor), 0), max(refund.fact_id),
+       coalesce(sum(refund.amount_fen) FILTER (WHERE refund.fact_id IS NULL), 0)
 FROM pos_sale LEFT JOIN refund
     ON refund.register = pos_sale.register AND refund.pos_sale_id = pos_sale.pos_sale_id
 GROUP BY pos_sale.register, pos_sale.pos_sale_id
@@ -74,8 +78,11 @@ def _known(row: tuple[Any, ...]) -> tuple[object, ...]:
 
 
 def _sums(connection: sqlite3.Connection) -> Iterator[Finding]:
-    """I12: a sale's refunds take back their share of its points, and the ledger says the same."""
-    for register, sale_id, refunded_fen, total_fen, sum_fen, minor, fact_id in connection.execute(
+    """I12: a sale's refunds take back their share of its points, and the ledger says the same.
+
+    What went back before the sale had its fact was no part of what earned.
+    """
+    for register, sale_id, refunded_fen, total_fen, sum_fen, minor, fact_id, rest_fen in connection.execute(
         _SALES
     ).fetchall():
         where = f"sale {register}/{sale_id}"
@@ -83,7 +90,7 @@ def _sums(connection: sqlite3.Connection) -> Iterator[Finding]:
             yield Finding("REFUND", where, f"{refunded_fen} of {total_fen} fen, its refunds say {sum_fen}")
             continue
         row = connection.execute(_WORTH, (fact_id,)).fetchone()
-        share = reversal_minor(max(0, row[0]), total_fen, sum_fen, 0) if row else 0
+        share = reversal_minor(max(0, row[0]), total_fen - rest_fen, sum_fen - rest_fen, 0) if row else 0
         if minor != share:
             yield Finding("REVERSED", where, f"{minor} taken back, its share is {share}")
     reversed_by_refunds = dict(connection.execute(_REVERSED))

@@ -3,16 +3,21 @@
 import os
 import random
 import select
+import sqlite3
 import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
+from agent.app.desk import Desk
 from drivers.events import Answer, DriverEvent, Monotonic, Outcome, PosRequest
 from drivers.line import Line
 from drivers.ports import Port
 from drivers.session import Session
+from tests.integration.agent.tills import running
+from tests.world import World
 
 WAIT_LIMIT_S = 20
 
@@ -26,6 +31,9 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < limit, "it did not happen in time"
         pause.wait(0.002)
+
+
+Report = Callable[[DriverEvent, Monotonic], Answer]
 
 
 class Till:
@@ -46,8 +54,9 @@ class Till:
 
 
 @contextmanager
-def serving(open_line_port: Callable[[], Port], session: Session, till: Till) -> Iterator[Line]:
-    line = Line("feed", open_line_port, session, till.report, clock, random.Random(1), b"key")
+def serving(open_line_port: Callable[[], Port], session: Session, till: Till | Report) -> Iterator[Line]:
+    report = till.report if isinstance(till, Till) else till
+    line = Line("feed", open_line_port, session, report, clock, random.Random(1), b"key")
     stop = threading.Event()
     thread = threading.Thread(target=line.run, args=(stop,), name="line:feed")
     thread.start()
@@ -58,6 +67,21 @@ def serving(open_line_port: Callable[[], Port], session: Session, till: Till) ->
         line.wake()
         thread.join(WAIT_LIMIT_S)
         line.close()
+
+
+@contextmanager
+def station(path: Path) -> Iterator[Desk]:
+    """The agent's own desk and till over a real SQLite file, with the demo's rules and members."""
+    world = World(path=path).stock()
+    world.store.close()
+    with running(path) as found:
+        yield Desk(found.till, world.site, found.clock, (), lambda line, notice: None)
+
+
+def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
+    """What stands on the disk, read by somebody else than the writer."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as reader:
+        return reader.execute(sql).fetchall()
 
 
 class Terminal:

@@ -4,17 +4,19 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
-from drivers.events import SalePaid
+from drivers.events import MemberPresented, Monotonic, SalePaid
 from drivers.ports import Port, PortRefused, PortSpec, open_port
 from drivers.stage import SimulatorOnPty
 from drivers.verifone_journal.options import VerifoneJournalOptions
 from drivers.verifone_journal.session import VerifoneJournalSession
+from drivers.verifone_journal.simulator import CASHIER, VerifoneRegister
 from drivers.verifone_journal.simulator import Line as Rung
-from drivers.verifone_journal.simulator import VerifoneRegister
-from tests.integration.drivers.feed_rig import Till, clock, serving, wait_until
+from tests.integration.drivers.feed_rig import Till, clock, rows, serving, station, wait_until
+from tests.world import BASIC, Dispenser
 
 GROUP = "239.255.77.1"
 TICKET = (
@@ -89,3 +91,48 @@ def test_tickets_over_a_serial_port_are_each_reported_once() -> None:
     finally:
         stage.close()
     assert till.booked == told
+
+
+@pytest.mark.parametrize("fuelled_first", [True, False])
+def test_a_prepayment_with_a_rest_finds_its_fuelling_in_the_stations_own_store(
+    tmp_path: Path, fuelled_first: bool
+) -> None:
+    """Paid 100.00 at pump 1, taken 84.00, given back 16.00: bound once, points for 84.00; nobody is named."""
+    options, database = VerifoneJournalOptions(), tmp_path / "station.db"
+    stage = SimulatorOnPty(VerifoneRegister(options, with_prefix=True), clock)
+    spec = PortSpec(stage.path, pty=True, listen_only=True)
+    fuelling = Dispenser().fuelling(8_400, unit_price_milli=10_000, amount_fen=8_400)
+
+    def sales() -> list[tuple[object, ...]]:
+        return rows(database, "SELECT state, fuel_amount_fen, refunded_fen FROM pos_sale")
+
+    def ring(line: Rung) -> None:
+        stage.act(lambda register: register.ring([line], clock(), told=()))
+
+    try:
+        with station(database) as desk:
+            session = VerifoneJournalSession("1", options)
+
+            def fuel() -> None:
+                assert desk.report("island-1", fuelling, Monotonic(0)).durable
+
+            with serving(lambda: open_port(spec), session, lambda e, at: desk.report("pos", e, at)) as line:
+                wait_until(lambda: line.status().port_open)
+                desk.report("pos", MemberPresented("101", "1", BASIC), Monotonic(0))
+                ring(Rung("PREPAY CA #01", 1, 10_000, 1))
+                wait_until(lambda: bool(sales()))
+                if fuelled_first:
+                    fuel()
+                assert sales() == [("CANDIDATE", 10_000, 0)]
+                ring(Rung("UNLD CA #01", 7, -1_600, 1))
+                wait_until(lambda: bool(rows(database, "SELECT * FROM refund")))
+                if not fuelled_first:
+                    fuel()
+                assert sales() == [("BOUND", 10_000, 1_600)]
+            assert rows(database, "SELECT member, minor FROM award") == [("m-basic", 1_600)]
+            assert session.counters().get("REFUSED", 0) == 0
+    finally:
+        stage.close()
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
+    assert b"R101D25" in kept, "the search can find something"
+    assert CASHIER.encode() not in kept

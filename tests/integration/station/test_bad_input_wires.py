@@ -127,14 +127,15 @@ def test_bytes_on_the_pos_line_that_are_no_message_are_counted(station):
     whole = paid(900_001, "never")
     heavy = bytes([STX]) + b"A" * (MAX_DATA_BYTES + 1) + bytes([ETX])
     spoilt = {
-        "NOISE_BYTES": b"what is this ~~~",
-        "BAD_LRC": whole[:-1] + bytes([whole[-1] ^ 1]),
-        "BAD_CHECK": whole.replace(b"never", b"nevfq"),
-        "BAD_BYTE": whole.replace(b"never", b"ne\x06er"),
-        "MESSAGE_TOO_LONG": heavy + bytes([xor_lrc(heavy[1:])]),
-        "TORN_FRAME": whole[: len(whole) // 2],
+        "noise": b"what is this ~~~",
+        "a wrong LRC": whole[:-1] + bytes([whole[-1] ^ 1]),
+        "a wrong check": whole.replace(b"never", b"nevfq"),
+        "a control byte inside": whole.replace(b"never", b"ne\x06er"),
+        "too long": heavy + bytes([xor_lrc(heavy[1:])]),
+        "torn": whole[: len(whole) // 2],
     }
-    with station.seen_in_status({f"line pos {code}": 1 for code in spoilt} | {"line pos NOISE_BYTES": 16}):
+    counted = {"NOISE_BYTES": 16, "BAD_FRAME": 4, "MESSAGE_TOO_LONG": 1}
+    with station.seen_in_status({f"line pos {code}": times for code, times in counted.items()}):
         for data in spoilt.values():
             station.pos.act(lambda wire, data=data: wire.say(data))
     assert station.stage.status()["waiting_sales"] == 0

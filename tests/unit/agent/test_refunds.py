@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from agent.clock import Instant
+from agent.handlers.bind_sale import let_lapse
 from agent.points.ledger import redemption_postings
 from agent.points.lots import spend
 from agent.store.database import Transaction
 from agent.store.integrity import verify
 from agent.store.reading import connect
-from drivers.events import BasketLine, Outcome
-from tests.world import BASIC, GOLD, World
+from drivers.events import BasketLine, Fuelling, Outcome, SaleRefunded
+from tests.world import BASIC, GOLD, STRANGER, World
 
 
 def sell(world: World, volume_ml: int = 50_000, sale: str = "R-1", **changes: object) -> int:
@@ -88,14 +89,171 @@ def test_a_sale_nobody_made(world: World) -> None:
     assert world.alarms() == {("SALE_UNKNOWN", "register till-1"): 1}
 
 
-def test_refunded_before_its_fuelling_arrives_it_never_earns(world: World) -> None:
-    world.pay("R-1", 39_250, credential=GOLD)
-    answer = world.refund("F-1", "R-1", 39_250)
-    assert (answer.outcome, answer.points_minor, answer.fact_id) == (Outcome.DONE, 0, "")
-    [notice] = world.book(world.fuelling(50_000)).notices
-    assert (notice.points_minor, notice.text) == (0, "This sale was refunded and earns no points")
-    assert (world.count("award"), world.count("binding")) == (0, 1)
-    assert world.pay("R-1", 39_250, credential=GOLD).reason == "SALE_REFUNDED"
+PREPAID_FEN, FUELLED_FEN, REST_FEN = 10_000, 8_400, 1_600
+"""A hundred paid in advance, 84.00 taken, the rest given back at the register."""
+
+
+def prepaid_fuelling(world: World, amount_fen: int = FUELLED_FEN) -> Fuelling:
+    return world.fuelling(amount_fen, unit_price_milli=10_000, amount_fen=amount_fen)
+
+
+class TestARestGivenBack:
+    def test_before_the_fuelling_is_known_the_sale_waits_for_what_was_kept(self, world: World) -> None:
+        assert world.pay("R-1", PREPAID_FEN, credential=BASIC).outcome is Outcome.WAITING
+        answer = world.refund("F-1", "R-1", REST_FEN)
+        assert (answer.outcome, answer.points_minor, answer.fact_id) == (Outcome.DONE, 0, "")
+        [notice] = world.book(prepaid_fuelling(world)).notices
+        assert (notice.pos_sale_id, notice.points_minor) == ("R-1", 1_600)
+        [(inputs,)] = world.rows("SELECT inputs FROM award")
+        [line] = json.loads(inputs)["lines"]
+        assert (line["volume_ml"], line["amount_fen"]) == (8_400, FUELLED_FEN)
+        assert_sound(world)
+
+    def test_after_the_fuelling_it_is_bound_at_once_and_the_pos_is_told(self, world: World) -> None:
+        world.book(prepaid_fuelling(world))
+        assert world.pay("R-1", PREPAID_FEN, credential=BASIC).outcome is Outcome.WAITING
+        told = world.book(SaleRefunded("till-1", "F-1", "R-1", REST_FEN))
+        assert (told.answer.outcome, told.answer.points_minor) == (Outcome.DONE, 0)
+        [notice] = told.notices
+        assert (notice.pos_sale_id, notice.point, notice.points_minor) == ("R-1", "1", 1_600)
+        again = world.book(SaleRefunded("till-1", "F-1", "R-1", REST_FEN))
+        assert (again.answer.outcome, again.notices) == (Outcome.REPEATED, ())
+        assert world.pay("R-1", PREPAID_FEN, credential=BASIC).outcome is Outcome.REPEATED
+        assert world.balance_minor("m-basic") == 1_600
+        assert_sound(world)
+
+    def test_what_is_refunded_later_is_a_share_of_what_was_fuelled(self, world: World) -> None:
+        """Half of the 84.00 is half of the points, in the end nothing is left, and HQ computes the same."""
+        world.pay("R-1", PREPAID_FEN, credential=BASIC)
+        world.refund("F-1", "R-1", REST_FEN)
+        world.book(prepaid_fuelling(world))
+        assert world.refund("F-2", "R-1", FUELLED_FEN // 2).points_minor == -800
+        assert_sound(world)
+        assert world.refund("F-3", "R-1", FUELLED_FEN // 2 + 1).reason == "REFUND_TOO_LARGE"
+        assert world.refund("F-4", "R-1", FUELLED_FEN // 2).points_minor == -800
+        assert world.balance_minor("m-basic") == 0
+        said = [json.loads(body) for (body,) in world.rows("SELECT body FROM outbox WHERE kind = 'refund'")]
+        assert [(item["refunded_fen"], item["total_fen"]) for item in said] == [
+            (REST_FEN, PREPAID_FEN),
+            (4_200, FUELLED_FEN),
+            (FUELLED_FEN, FUELLED_FEN),
+        ]
+        assert_sound(world)
+
+    def test_in_two_parts_it_is_the_sum_that_counts(self, world: World) -> None:
+        world.book(prepaid_fuelling(world))
+        world.pay("R-1", PREPAID_FEN, credential=BASIC)
+        assert world.book(SaleRefunded("till-1", "F-1", "R-1", 600)).notices == ()
+        [notice] = world.book(SaleRefunded("till-1", "F-2", "R-1", 1_000)).notices
+        assert notice.points_minor == 1_600
+
+    def test_who_identifies_after_the_rest_still_earns(self, world: World) -> None:
+        world.pay("R-1", PREPAID_FEN)
+        world.refund("F-1", "R-1", REST_FEN)
+        [notice] = world.book(prepaid_fuelling(world)).notices
+        assert notice.points_minor == 0
+        assert world.identify("R-1", BASIC).points_minor == 1_600
+
+    def test_a_member_whom_only_hq_knows_claims_what_was_fuelled(self, world: World) -> None:
+        world.pay("R-1", PREPAID_FEN, credential=STRANGER)
+        world.refund("F-1", "R-1", REST_FEN)
+        world.book(prepaid_fuelling(world))
+        [(body,)] = world.rows("SELECT body FROM outbox WHERE kind = 'claim'")
+        assert json.loads(body)["inputs"]["lines"][0]["amount_fen"] == FUELLED_FEN
+
+    def test_two_fuellings_of_that_amount_are_never_guessed(self, world: World) -> None:
+        world.book(prepaid_fuelling(world))
+        world.book(prepaid_fuelling(world))
+        world.pay("R-1", PREPAID_FEN, credential=BASIC)
+        assert world.book(SaleRefunded("till-1", "F-1", "R-1", REST_FEN)).notices == ()
+        listed = world.pay("R-1", PREPAID_FEN, credential=BASIC)
+        assert (listed.outcome, len(listed.candidates)) == (Outcome.AMBIGUOUS, 2)
+        assert world.choose("R-1", listed.candidates[1].fact_id).points_minor == 1_600
+
+    def test_two_sales_that_now_wait_for_the_same_are_never_guessed(self, world: World) -> None:
+        world.book(prepaid_fuelling(world))
+        world.pay("R-1", PREPAID_FEN, credential=BASIC)
+        world.pay("R-2", PREPAID_FEN + 1_000, credential=GOLD)
+        world.refund("F-2", "R-2", 1_000)
+        world.book(prepaid_fuelling(world, PREPAID_FEN))
+        assert world.rows("SELECT DISTINCT state FROM pos_sale") == [("AMBIGUOUS",)]
+        assert world.count("award") == 0
+
+    def test_a_fuelling_that_another_sale_may_have_paid_for_is_not_taken_by_the_one_with_the_rest(
+        self, world: World
+    ) -> None:
+        for _ in range(2):
+            world.book(prepaid_fuelling(world))
+        for sale in ("R-2", "R-3"):
+            listed = world.pay(sale, FUELLED_FEN, credential=GOLD).candidates
+        assert world.choose("R-3", listed[0].fact_id).outcome is Outcome.DONE
+        world.pay("R-1", PREPAID_FEN, credential=BASIC)
+        assert world.book(SaleRefunded("till-1", "F-1", "R-1", REST_FEN)).notices == ()
+        states = world.rows("SELECT state FROM pos_sale ORDER BY pos_sale_id")
+        assert states == [("AMBIGUOUS",), ("AMBIGUOUS",), ("BOUND",)]
+
+    def test_the_next_sale_of_the_full_amount_is_not_mistaken_for_the_one_with_the_rest(
+        self, world: World
+    ) -> None:
+        """Round amounts are usual in advance: the sale that kept 84.00 does not take the next 100.00."""
+        world.pay("R-1", PREPAID_FEN, credential=BASIC)
+        world.refund("F-1", "R-1", REST_FEN)
+        world.pay("R-2", PREPAID_FEN, credential=GOLD)
+        [notice] = world.book(prepaid_fuelling(world, PREPAID_FEN)).notices
+        assert notice.pos_sale_id == "R-2"
+
+    def test_all_of_it_given_back_awaits_nothing_and_the_next_sale_of_the_amount_earns(
+        self, world: World
+    ) -> None:
+        """Rung up wrong, refunded and rung up again: one fuelling, one award, nobody has to choose."""
+        world.pay("R-1", 39_250, credential=GOLD)
+        answer = world.refund("F-1", "R-1", 39_250)
+        assert (answer.outcome, answer.points_minor, answer.fact_id) == (Outcome.DONE, 0, "")
+        assert world.book(world.fuelling(50_000)).notices == ()
+        assert (world.count("award"), world.count("binding")) == (0, 0)
+        assert world.pay("R-2", 39_250, credential=GOLD).points_minor == 12_000
+        assert_sound(world)
+
+    def test_all_of_it_given_back_lapses_without_an_alarm(self, world: World) -> None:
+        world.pay("R-1", 39_250, credential=GOLD)
+        world.pay("R-2", 10_000, credential=GOLD)
+        world.refund("F-1", "R-1", 39_250)
+        world.wait(31 * 60)
+        assert world.run(lambda tx, at: let_lapse(tx, world.site, at)) == 2
+        [(code, subject, times)] = world.rows("SELECT code, subject, times FROM alarm")
+        assert (code, subject, times) == ("SALE_WITHOUT_FUELLING", "point 1", 1)
+
+    def test_a_fuelling_without_money_is_not_that_of_a_sale_of_which_nothing_is_left(
+        self, world: World
+    ) -> None:
+        """A pulse counter tells no amount: 0 fen are not what a sale that was called off waits for."""
+        world.pay("R-1", 39_250, credential=GOLD)
+        world.refund("F-1", "R-1", 39_250)
+        assert world.book(world.fuelling(50_000, amount_fen=0, unit_price_milli=0)).notices == ()
+        assert world.count("binding") == 0
+
+    @pytest.mark.parametrize(("refunded_fen", "earns"), [(2_000, False), (2_001, False), (1_600, True)])
+    def test_where_goods_were_sold_too_the_fuelling_may_still_be_the_whole_one(
+        self, world: World, refunded_fen: int, earns: bool
+    ) -> None:
+        """Goods for 20.00 came back: the fuelling of 100.00 is paid for and, as ever, earns nothing."""
+        world.pay("R-1", PREPAID_FEN, credential=BASIC, lines=(BasketLine("oil", 1_000, 2_000),))
+        world.refund("F-1", "R-1", refunded_fen)
+        notices = world.book(prepaid_fuelling(world, FUELLED_FEN if earns else PREPAID_FEN)).notices
+        assert [bool(notice.points_minor) for notice in notices] == ([earns] if refunded_fen <= 2_000 else [])
+        assert_sound(world)
+
+    def test_what_was_refunded_after_the_fuelling_was_found_earns_nothing(self, world: World) -> None:
+        fuelling = world.fuel()
+        world.pay("R-1", fuelling.amount_fen)
+        world.refund("F-1", "R-1", 1_000)
+        assert world.identify("R-1", BASIC).reason == "SALE_REFUNDED"
+        assert world.count("award") == 0
+
+
+def assert_sound(world: World) -> None:
+    with closing(connect(world.path)) as reader:
+        assert verify(reader) == []
 
 
 def test_a_sale_without_points_can_be_refunded(world: World) -> None:

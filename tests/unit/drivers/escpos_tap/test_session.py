@@ -50,6 +50,26 @@ def test_a_question_in_the_middle_of_a_line_is_answered_and_not_printed() -> Non
     assert desk.reported == [FUEL_PAID]
 
 
+def test_a_question_between_any_two_bytes_of_the_text_changes_nothing() -> None:
+    """Real-time questions come when the POS likes, also between the two bytes of a Chinese letter."""
+    text = "\n".join(FUEL).encode("gb18030") + b"\n"
+    for place in range(len(text)):
+        desk = Desk()
+        assert desk.feed(text[:place]) == b""
+        assert desk.feed(QUESTION[:2]) == b""
+        assert desk.feed(QUESTION[2:] + text[place:] + CUT) == b"\x12"
+        assert desk.reported == [FUEL_PAID], place
+
+
+def test_words_in_other_columns_do_not_grow_together() -> None:
+    """ "2" and "4.00" printed at two positions of one line are not 24.00."""
+    desk = Desk()
+    goods = "矿泉水".encode("gb18030") + b"\x1b$\x80\x00x2\x1b\\\x20\x004.00\n"
+    desk.feed(b"\x1b$\x00\x00" + goods)
+    desk.print("单号：A000001", "合计: 4.00", "微信  4.00")
+    assert desk.reported == [SalePaid("1", "A000001", None, 0, "微信", (BasketLine("矿泉水", 2_000, 400),))]
+
+
 def test_a_flood_of_questions_gets_bounded_answers() -> None:
     desk = Desk()
     assert desk.feed(QUESTION * 10_000) == b"\x12" * MOST_REPLY_BYTES
@@ -107,6 +127,27 @@ def test_date_and_register_of_the_receipt_are_part_of_the_sale() -> None:
     assert (sale.register, sale.pos_sale_id) == ("07", "2026-08-01 A000001")
 
 
+DATED = (r"^POS (?P<register>[0-9]+) (?P<date>[0-9-]{10})", r"^原日期 (?P<refund_date>[0-9-]{10})", *PATTERNS)
+
+
+@pytest.mark.parametrize("first", ["POS 07", "P0S 07 2026-08-01"])
+def test_a_sale_whose_date_or_register_cannot_be_read_gets_no_second_id(first: str) -> None:
+    desk = Desk(patterns=DATED)
+    desk.print(first, *FUEL)
+    assert desk.reported == []
+    assert desk.count("RECEIPT_UNMATCHED") == 1
+
+
+def test_where_numbers_begin_again_each_day_a_refund_names_its_day_or_nothing() -> None:
+    desk = Desk(patterns=DATED)
+    refund = ("POS 07 2026-08-02", "单号: A2", "原单: A000001", "合计: -4.00")
+    desk.print(*refund)
+    assert desk.reported == []
+    assert desk.count("REFUND_NOT_NAMED") == 1
+    desk.print(*refund, "原日期 2026-08-01")
+    assert desk.reported == [SaleRefunded("07", "2026-08-02 A2", "2026-08-01 A000001", 400)]
+
+
 def test_what_the_receipt_calls_a_pump_is_a_point_of_the_site() -> None:
     desk = Desk(points={"03": "island-2"})
     desk.print(*FUEL)
@@ -137,9 +178,12 @@ def test_a_command_whose_end_never_comes_makes_us_deaf_for_two_seconds_only() ->
 def test_a_pulled_plug_ends_the_receipt_that_was_being_printed() -> None:
     desk = Desk()
     desk.print(*FUEL, cut=b"")
+    desk.feed(b"\x1dv0\x00\xff\x00\xff\x01" + b"x" * 100)
     desk.session.disconnected(desk.now)
     desk.feed(CUT)
     assert desk.reported == []
+    desk.print(*FUEL)
+    assert desk.reported == [FUEL_PAID], "what was left of the picture is not waited for"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +203,7 @@ def test_a_pulled_plug_ends_the_receipt_that_was_being_printed() -> None:
         (r"(?P<price>a)", "name the groups"),
         (r"sale", "name the groups"),
         (r"(?P<amount>1)", "belongs to a product"),
+        (r"(?P<refund_date>1)", "only where a date is part"),
     ],
 )
 def test_a_pattern_that_could_take_long_or_says_nothing_is_refused(pattern: str, because: str) -> None:

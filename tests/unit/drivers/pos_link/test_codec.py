@@ -49,7 +49,7 @@ def test_a_control_byte_alone_is_a_control(control: Control) -> None:
 
 @pytest.mark.parametrize("control", list(Control))
 def test_a_control_byte_inside_a_frame_is_damage_and_never_a_control(control: Control) -> None:
-    assert tokens(FRAME[:5] + bytes([control]) + FRAME[5:]) == [Damaged("BAD_BYTE")]
+    assert tokens(FRAME[:5] + bytes([control]) + FRAME[5:]) == [Damaged("BAD_FRAME", "byte")]
 
 
 def test_the_lrc_may_look_like_any_control_byte() -> None:
@@ -73,12 +73,12 @@ def test_bytes_outside_frames_are_counted_as_noise() -> None:
 
 def test_a_wrong_check_with_a_right_lrc_is_damage() -> None:
     data = FRAME[1:-6] + b"2801"
-    assert tokens(b"\x02" + data + b"\x03" + bytes([lrc(data)])) == [Damaged("BAD_CHECK")]
+    assert tokens(b"\x02" + data + b"\x03" + bytes([lrc(data)])) == [Damaged("BAD_FRAME", "check")]
 
 
 @pytest.mark.parametrize("data", [b"", b"0000", b"PAID", b"\x1c", b"PAID\x1c7"])
 def test_a_frame_without_its_check_field_is_damage(data: bytes) -> None:
-    assert tokens(b"\x02" + data + b"\x03" + bytes([lrc(data)])) == [Damaged("BAD_CHECK")]
+    assert tokens(b"\x02" + data + b"\x03" + bytes([lrc(data)])) == [Damaged("BAD_FRAME", "check")]
 
 
 def test_the_longest_frame_passes_and_one_byte_more_does_not() -> None:
@@ -86,7 +86,7 @@ def test_the_longest_frame_passes_and_one_byte_more_does_not() -> None:
     longest, longer = frame((b"PAID", b"x" * room)), frame((b"PAID", b"x" * (room + 1)))
     assert len(longest) == MAX_DATA_BYTES + 3
     assert tokens(longest) == [Intact((b"PAID", b"x" * room))]
-    assert tokens(longer + FRAME) == [Damaged("MESSAGE_TOO_LONG"), Intact(FIELDS)]
+    assert tokens(longer + FRAME) == [Damaged("MESSAGE_TOO_LONG", "length"), Intact(FIELDS)]
 
 
 def test_no_flip_of_one_bit_gives_another_message() -> None:
@@ -100,7 +100,7 @@ def test_no_flip_of_two_bits_gives_another_message_though_the_lrc_alone_would_pa
         damaged = flipped(FRAME, *pair)
         found = tokens(damaged)
         assert not any(isinstance(token, Intact) for token in found), pair
-        passed_by_lrc += Damaged("BAD_CHECK") in found
+        passed_by_lrc += Damaged("BAD_FRAME", "check") in found
     assert passed_by_lrc > 1_000
 
 

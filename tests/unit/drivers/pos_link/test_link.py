@@ -81,7 +81,7 @@ def test_an_enq_is_said_three_times_then_eot(link: Link, wait_ms: int) -> None:
     assert said == [ENQ, ENQ, ENQ, EOT]
     assert times == [wait_ms, 2 * wait_ms, 3 * wait_ms]
     assert link.delivery() is Delivery.GIVEN_UP
-    assert link.counters == {"RESENT": 2, "GIVEN_UP": 1}
+    assert link.counters == {"NO_ANSWER": 3, "RESENT": 2, "GIVEN_UP": 1}
 
 
 def test_a_message_that_was_given_up_costs_the_next_one_no_try() -> None:
@@ -146,7 +146,7 @@ def test_a_damaged_message_is_answered_nak() -> None:
     assert hear(link, THEIRS[:-1] + b"?") == []
     assert link.bytes_to_send() == NAK
     assert hear(link, THEIRS) == [(b"PAID", b"7")]
-    assert link.counters == {"BAD_LRC": 1, "HEARD": 1}
+    assert link.counters == {"BAD_FRAME": 1, "HEARD": 1}
 
 
 def test_silence_inside_a_frame_tears_it() -> None:
@@ -155,7 +155,7 @@ def test_silence_inside_a_frame_tears_it() -> None:
     link.bytes_to_send()
     assert tick(link) == 1010
     assert link.bytes_to_send() == NAK
-    assert link.counters == {"TORN_FRAME": 1}
+    assert link.counters == {"BAD_FRAME": 1}
     assert hear(link, THEIRS, 1011) == [(b"PAID", b"7")]
 
 
@@ -241,16 +241,18 @@ def test_a_withdrawn_message_is_not_sent_and_not_reported() -> None:
     hear(link, ACK)
     assert link.bytes_to_send() == b""
     assert link.delivery() is None
-    assert link.counters == {"STRAY_CONTROL": 1}
+    assert link.counters == {"LATE_ANSWER": 1}
 
 
-@pytest.mark.parametrize("control", [ACK, NAK, EOT])
-def test_a_control_that_nobody_waits_for_changes_nothing(control: bytes) -> None:
+@pytest.mark.parametrize(
+    ("control", "code"), [(ACK, "LATE_ANSWER"), (NAK, "LATE_ANSWER"), (EOT, "STRAY_CONTROL")]
+)
+def test_a_control_that_nobody_waits_for_changes_nothing(control: bytes, code: str) -> None:
     link = agent()
     hear(link, control)
     assert link.bytes_to_send() == b""
     assert link.heard_at is None
-    assert link.counters == {"STRAY_CONTROL": 1}
+    assert link.counters == {code: 1}
 
 
 def test_reset_forgets_turn_frame_and_half_heard_bytes() -> None:
@@ -271,6 +273,22 @@ def test_a_night_with_a_closed_port_leaves_at_most_one_enq_for_the_morning() -> 
             tick(link)
     link.probe(at(60_000))
     assert link.bytes_to_send().count(ENQ) == 1
+
+
+def test_an_enq_that_no_open_port_took_is_no_question_without_an_answer() -> None:
+    link = agent()
+    link.offer(OURS, at(0))
+    while link.next_timer() is not None:
+        tick(link)
+    assert link.counters["NO_ANSWER"] == 0
+
+
+def test_a_line_kept_free_in_vain_is_no_question_without_an_answer() -> None:
+    link = agent()
+    hear(link, ENQ)
+    link.bytes_to_send()
+    tick(link)
+    assert link.counters == {}
 
 
 def test_a_flood_of_enqs_with_nobody_to_send_is_bounded() -> None:

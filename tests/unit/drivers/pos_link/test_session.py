@@ -189,7 +189,7 @@ def test_a_frame_without_an_end_takes_no_memory_and_the_next_one_is_heard() -> N
         desk.feed(b"x" * 4_096)
     assert len(repr(vars(desk.session._link._framer))) < 12_000
     desk.pass_time(1_001)
-    assert desk.session.counters()["TORN_FRAME"] == 1
+    assert desk.session.counters()["BAD_FRAME"] == 1
     desk.session.bytes_to_send(desk.now)
     desk.say(2, REFUND)
     assert desk.session.next_event() == REFUND

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.events import BasketLine, Credential, CredentialKind, MemberPresented, SalePaid
-from drivers.pos_link.codec import Framer, Intact, frame
+from drivers.pos_link.codec import Framer, Intact, frame, lrc
 from drivers.pos_link.options import PosLinkOptions
 from drivers.pos_link.requests import read_request, write_request
 from drivers.pos_link.view import explain, redact
@@ -44,6 +44,19 @@ def test_an_answer_is_said_by_the_host_and_a_flip_is_seen() -> None:
         flipped = bytearray(answer)
         flipped[place] ^= 0x10
         assert all(view.check is not Check.OK for view in explain(bytes(flipped), OPTIONS)), place
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "part"),
+    [
+        (frame((b"SHOW", b"1"))[:-1] + b"?", "LRC"),
+        (b"\x02SHOW\x1c1\x1c0000\x03" + bytes([lrc(b"SHOW\x1c1\x1c0000")]), "check"),
+        (frame((b"SH\x06W", b"1")), "byte"),
+    ],
+)
+def test_a_damaged_frame_says_what_is_wrong_with_it(spoilt: bytes, part: str) -> None:
+    (view,) = explain(spoilt, OPTIONS)
+    assert (view.check, [detail.raw for detail in view.details]) == (Check.WRONG, [part])
 
 
 def test_single_bytes_have_their_names_and_the_rest_is_noise() -> None:

@@ -162,3 +162,64 @@ def test_redaction_takes_names_members_and_cards_and_no_amount() -> None:
     assert b"6012345678" not in clean
     assert b"4111" not in clean
     assert b"25.00" in clean
+
+
+NAME = "LI XIAOMING"
+NAMED = {
+    "journal": (
+        stamped(f"SERVED BY {NAME}"),
+        item("UNLD CA #03", "25.00", 7),
+        named("TOTAL", "25.00"),
+        named("CASH", "30.00"),
+        number(1015206),
+        cashier(NAME),
+        f"CSH: {NAME}",
+    ),
+    "ruby": (
+        f"      {NAME}",
+        "\x01%%UNLD CA #03 00333  7    25.00",
+        "         Sub Total        25.00",
+        "!!           TOTAL        25.00!",
+        "             Cash  $      25.00",
+        "REG# 0001 CSH# 987 DR# 01  TRAN# 1015206",
+        "08/18/15  22:12:21           ST# GVG02",
+        f" YOUR CASHIER: {NAME}",
+    ),
+}
+
+
+@pytest.mark.parametrize("dialect", NAMED)
+def test_a_recording_gives_the_same_sales_and_nobodys_name(dialect: str) -> None:
+    options = VerifoneJournalOptions.model_validate({"dialect": dialect})
+    data = "".join(f"{line}\n" for line in NAMED[dialect]).encode("ascii")
+    clean = redact(data, options)
+    assert len(clean) == len(data)
+    assert not any(word in clean for word in (b"LI", b"XIAOMING", b"987"))
+    whole, redacted = Desk(dialect=dialect), Desk(dialect=dialect)
+    whole.feed(data)
+    redacted.feed(clean)
+    assert redacted.reported == whole.reported != []
+
+
+@pytest.mark.parametrize("dialect", NAMED)
+def test_wherever_a_recording_is_cut_no_name_is_left_in_it(dialect: str) -> None:
+    """A frame that is not whole is left out by who records; what is taken for whole must be clean."""
+    options = VerifoneJournalOptions.model_validate({"dialect": dialect})
+    data = "".join(f"{line}\n" for line in NAMED[dialect]).encode("ascii")
+    for cut in range(len(data)):
+        kept = b""
+        for part in (data[:cut], data[cut:]):
+            views = [view for view in explain(part, options) if view.title != NOISE]
+            kept += b"".join(redact(view.data, options) for view in views)
+        assert b"XIAO" not in kept, cut
+        assert b"MING" not in kept, cut
+
+
+@pytest.mark.parametrize("dialect", NAMED)
+def test_no_name_stays_in_memory_once_its_line_is_over(dialect: str) -> None:
+    desk = Desk(dialect=dialect)
+    desk.say(*NAMED[dialect])
+    seen = [vars(desk.session), vars(desk.session._reader), vars(desk.session._desk)]
+    seen += [vars(part) for part in (desk.session._ruby, *desk.session._tickets.values()) if part]
+    assert "XIAOMING" not in repr(seen)
+    assert desk.reported

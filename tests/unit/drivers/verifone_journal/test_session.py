@@ -116,6 +116,19 @@ def test_the_rest_of_a_prepayment_goes_back_to_the_sale_that_was_paid_in_advance
     assert desk.count("REST_WITHOUT_PREPAY") == 1
 
 
+def test_the_rest_may_be_given_back_at_another_register() -> None:
+    desk = Desk()
+    prepaid = (item("PREPAY CA #03", "15.00"), named("TOTAL", "15.00"), named("CASH", "15.00"))
+    desk.say(*prepaid, number(1015206), cashier())
+    rest = (
+        item("UNLD CA #03", "-0.16", 7, "102"),
+        named("TOTAL", "-0.16", "102"),
+        named("CASH", "-0.16", "102"),
+    )
+    desk.say(*rest, number(7, "102"))
+    assert desk.reported[1:] == [SaleRefunded("101", "R102D150818T7P3", "R101D150818T1015206", 16)]
+
+
 def test_a_fuelling_paid_afterwards_ends_the_prepayment_at_its_pump() -> None:
     desk = Desk()
     for place, label in enumerate(("PREPAY CA #03", "UNLD CA #03")):
@@ -237,6 +250,18 @@ def test_a_till_that_says_not_now_gets_the_same_sale_again_in_order() -> None:
         "T2",
         "T3",
     ]
+
+
+def test_after_a_pulled_plug_no_line_and_no_ticket_is_put_together_from_two_halves() -> None:
+    desk = Desk(total="unchecked")
+    desk.say(cashier(), *COFFEE[:1])
+    desk.feed(COFFEE[1][:40].encode())
+    desk.session.disconnected(desk.now)
+    desk.say(COFFEE[1][40:], *COFFEE[1:], number(1015205), cashier())
+    assert desk.reported == []
+    assert (desk.count("INCOMPLETE"), desk.count("BAD_FRAME")) == (1, 2)
+    desk.say(*COFFEE, number(1015206), cashier())
+    assert desk.reported == [COFFEE_PAID]
 
 
 def test_what_waits_is_bounded_and_what_does_not_fit_is_counted() -> None:
