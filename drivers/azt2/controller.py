@@ -63,9 +63,12 @@ class TappedWire:
         return data
 
     def next_timer(self) -> Monotonic | None:
-        return self._speak_at
+        timers = [pump.next_timer() for pump in self.pumps.values()]
+        return min([self._speak_at, *(timer for timer in timers if timer is not None)])
 
     def handle_timer(self, now: Monotonic) -> None:
+        for pump in self.pumps.values():
+            pump.handle_timer(now)
         if now < self._speak_at:
             return
         if self._answer:

@@ -7,7 +7,7 @@
   late must have moved by the sale: another one may have passed unheard. They are its identity: the same
   record heard again after a restart has the same.
 - If the next fuelling begins before, it is reported without: in the place of its totals stand the last ones
-  heard, "+" and how many fuellings since. Then it cannot come back, so it is not reported in two ways.
+  heard and what `drivers/standin.py` adds. Then it cannot come back, so it is not reported in two ways.
 - Without `totals_follow` it is reported so when the pump has left state 4.
 """
 
@@ -15,11 +15,12 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from drivers.azt2 import reading, words
-from drivers.azt2.codec import Said, Short, channel_of
+from drivers.azt2.codec import Frame, Said, Short, channel_of
 from drivers.azt2.options import AztOptions
 from drivers.azt2.reading import Evidence, Record
 from drivers.azt2.words import Command, Sale, State
 from drivers.events import DriverEvent, FuellingStarted, Monotonic
+from drivers.standin import StandIn
 
 TOTALS_SOON_MS = 1_500
 """No customer lifts, fuels and is confirmed in this time: totals read so soon after a sale are its own."""
@@ -57,10 +58,12 @@ class Overheard:
         self._before = ""
         """Where the totals stood before the fuelling that runs or is read; "" if something was missed."""
         self._earlier: Record | None = None
-        self._mark, self._since_count = "", 0
+        self._last_totals = ""
+        self._stand_in = StandIn()
 
     def hear(self, command: int, said: Said, now: Monotonic) -> list[DriverEvent]:
         """What is to be reported now."""
+        self._stand_in.hear(bytes((command,)) + (said.plain if isinstance(said, Frame) else bytes((said,))))
         if command == Command.STATE:
             state = words.state(said)
             return [] if state is None else self._hear_state(state, now)
@@ -197,8 +200,7 @@ class Overheard:
         if pending.record.totals:
             return self._report(pending)
         self.counts["TOTALIZER_UNHEARD"] += self._options.totals_follow
-        self._since_count += 1
-        events = self._report(pending, stand_in=f"{self._mark}+{self._since_count}")
+        events = self._report(pending, stand_in=self._stand_in.digits(self._last_totals))
         self._before = ""
         return events
 
@@ -216,8 +218,7 @@ class Overheard:
         return [fuelling]
 
     def _learn(self, digits: str) -> None:
-        self._before = self._mark = digits
-        self._since_count = 0
+        self._before = self._last_totals = digits
 
     def _evidence(self) -> Evidence:
         return Evidence(self._before, self._earlier)

@@ -10,9 +10,7 @@ from drivers.azt2.codec import channel_of
 from drivers.azt2.options import AztOptions
 from drivers.azt2.words import OVERRUN, Sale
 from drivers.events import Fuelling, HandOver, Monotonic, RawDigits
-
-LITRE_DECIMALS = 3
-PRICE_DECIMALS = 3
+from drivers.scales import LITRE_DECIMALS, PRICE_DECIMALS, scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +30,6 @@ class Evidence:
 
     before: str = ""
     earlier: Record | None = None
-
-
-def scaled(digits: str, decimals: int, wanted: int) -> int:
-    """`digits` with `decimals` places as an integer with `wanted` ones, half rounded up."""
-    if wanted >= decimals:
-        factor: int = 10 ** (wanted - decimals)
-        return int(digits) * factor
-    divisor: int = 10 ** (decimals - wanted)
-    return (int(digits) + divisor // 2) // divisor
 
 
 def volume_ml(sale: Sale, options: AztOptions) -> int:

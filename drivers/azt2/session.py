@@ -99,6 +99,7 @@ class AztMaster:
         self._reader.forget()
         self._channel.sight_lost()
         self._asked = self._last_heard = None
+        self._is_waiting_out = False
         self._speak_at = now
 
     def counters(self) -> Mapping[str, int]:

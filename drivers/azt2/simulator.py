@@ -55,11 +55,12 @@ class Habits:
 
 
 class AztSimulator:
-    """Verb: `sell`. Truth: `sold` (all) and `released` (confirmed)."""
+    """Verb: `sell`. Truth: `sold` (all), `ended_count` (hung up) and `released` (confirmed)."""
 
     def __init__(self, channel: int = 1, habits: Habits | None = None, *, number: int = 1) -> None:
         self.channel = channel
         self.sold: list[Sale] = []
+        self.ended_count = 0
         self.released: list[Sale] = []
         self.forbidden_heard: list[bytes] = []
         self.total_cl = self.total_fen = 0
@@ -68,6 +69,7 @@ class AztSimulator:
         self._queue: deque[Sale] = deque()
         self._began = Monotonic(0)
         self._flows_at: Monotonic | None = None
+        self._is_over = False
         self._shown = (0, 0)
         self._register: Sale | None = None
         self._read: Sale | None = None
@@ -163,10 +165,16 @@ class AztSimulator:
         return data
 
     def next_timer(self) -> Monotonic | None:
-        return self._replies[0][0] if self._replies else None
+        timers = [self._replies[0][0]] if self._replies else []
+        if self._flows_at is not None:
+            timers += [] if self._is_over else [Monotonic(self._flows_at + self._habits.fuelling_ms)]
+        elif self._queue and not self._habits.needs_authorisation:
+            timers.append(Monotonic(self._began + LIFT_MS))
+        return min(timers, default=None)
 
     def handle_timer(self, now: Monotonic) -> None:
-        """Late answers go out with `bytes_to_send`; a pump never speaks first."""
+        """A customer goes on. Late answers go out with `bytes_to_send`; a pump never speaks first."""
+        self.state(now)
 
     def power_cycle(self, now: Monotonic) -> None:
         """Sale and totals are kept. Half frames are gone, and that its data were read; what flows stops."""
@@ -186,7 +194,11 @@ class AztSimulator:
                 return "1"
             self._flows_at = Monotonic(self._began + LIFT_MS)
             self._register = None
-        return "3" if now < self._flows_at + habits.fuelling_ms else "4"
+        if now < self._flows_at + habits.fuelling_ms:
+            return "3"
+        self.ended_count += not self._is_over
+        self._is_over = True
+        return "4"
 
     def _answer(self, plain: bytes, now: Monotonic) -> None:
         state, command = self.state(now), plain[:1]
@@ -251,6 +263,7 @@ class AztSimulator:
         self._count(sale)
         self.released.append(sale)
         self._flows_at = self._read = None
+        self._is_over = False
         self._began = Monotonic(now + PAUSE_MS)
         self._lifted = self._habits.hangs_late
         return True

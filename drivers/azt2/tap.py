@@ -6,16 +6,14 @@ reply and the next question were lost, the next reply would be taken for another
 """
 
 from collections import Counter
-from collections.abc import Mapping
 
 from drivers.azt2 import codec, words
 from drivers.azt2.codec import Frame, Piece, Said
 from drivers.azt2.options import SILENCE_MS, AztOptions
 from drivers.azt2.overheard import Overheard
 from drivers.azt2.words import Asked
-from drivers.events import Answer, DriverEvent, Monotonic, Notice
-from drivers.owed import Owed
-from drivers.presence import Presence
+from drivers.events import Monotonic
+from drivers.listener import Listener
 
 SIGHT_MS = 2_000
 """A pump that was not heard for so long may have sold meanwhile."""
@@ -23,17 +21,15 @@ MOST_NOISE_BYTES = 2
 """So many stray bytes may lie between question and answer: a line that turns round makes some."""
 
 
-class AztTap:
+class AztTap(Listener):
     """A `Session` that only listens. See `drivers/session.py` for what every method promises."""
 
     def __init__(self, address: str, options: AztOptions) -> None:
+        super().__init__(address, SILENCE_MS)
         self._number = codec.channel_of(address)
         self._options = options
         self._reader = codec.Reader()
         self._sales = Overheard(address, options)
-        self._presence = Presence(address, SILENCE_MS)
-        self._owed = Owed()
-        self._counters: Counter[str] = Counter()
         self._question: Asked | None = None
         self._asked_at = Monotonic(0)
         self._noise_bytes = 0
@@ -47,38 +43,13 @@ class AztTap:
             self._hear_piece(piece, now)
             self._began = now
 
-    def next_event(self) -> DriverEvent | None:
-        return self._owed.next_event()
-
-    def confirm(self, event: DriverEvent, answer: Answer, now: Monotonic) -> None:
-        self._owed.confirm(event, answer, now)
-
-    def tell(self, notice: Notice, now: Monotonic) -> None:
-        """Who listens shows nothing."""
-
-    def bytes_to_send(self, now: Monotonic) -> bytes:
-        return b""
-
-    def next_timer(self) -> Monotonic | None:
-        timers = (self._presence.due(), self._owed.due())
-        return min((timer for timer in timers if timer is not None), default=None)
-
-    def handle_timer(self, now: Monotonic) -> None:
-        self._owed.check(now)
-        silent = self._presence.check(now)
-        self._counters["SILENT"] += len(silent)
-        self._owed.add(silent)
-
-    def awaiting(self) -> bool:
-        return False
-
     def disconnected(self, now: Monotonic) -> None:
         self._reader.forget()
         self._question = None
         self._owed.add(self._sales.lose_sight())
 
-    def counters(self) -> Mapping[str, int]:
-        return self._counters + self._sales.counts + self._owed.counts
+    def counters(self) -> Counter[str]:
+        return super().counters() + self._sales.counts
 
     def _hear_piece(self, piece: Piece, now: Monotonic) -> None:
         if piece.said is not None:
@@ -106,6 +77,5 @@ class AztTap:
         if self._heard_at is not None and now - self._heard_at > SIGHT_MS:
             self._owed.add(self._sales.lose_sight())
         self._heard_at = now
-        self._counters["HEARD"] += 1
-        self._owed.add(self._presence.heard(now))
+        self._heard(now)
         self._owed.add(self._sales.hear(command, said, now))

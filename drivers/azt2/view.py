@@ -3,10 +3,11 @@ to the question before it, else by its length."""
 
 from collections.abc import Iterator
 
-from drivers.azt2 import codec, reading, words
+from drivers.azt2 import codec, words
 from drivers.azt2.codec import Frame, Piece, Short
 from drivers.azt2.options import AztOptions
 from drivers.azt2.words import Asked, Command
+from drivers.scales import LITRE_DECIMALS, PRICE_DECIMALS, scaled
 from drivers.views import Check, Detail, View, joined, noise
 
 _SHORT = {
@@ -107,16 +108,16 @@ def _state(state: words.State) -> tuple[Detail, ...]:
 
 
 def _volume(name: str, digits: str, decimals: int) -> Detail:
-    return Detail(name, digits, f"{reading.scaled(digits, decimals, reading.LITRE_DECIMALS)} ml")
+    return Detail(name, digits, f"{scaled(digits, decimals, LITRE_DECIMALS)} ml")
 
 
 def _amount(name: str, digits: str, options: AztOptions) -> Detail:
-    minor = reading.scaled(digits, options.amount_decimals, options.minor_decimals)
+    minor = scaled(digits, options.amount_decimals, options.minor_decimals)
     return Detail(name, digits, f"{minor} minor units (fen)")
 
 
 def _price(digits: str, options: AztOptions) -> Detail:
-    milli = reading.scaled(digits, options.price_decimals, reading.PRICE_DECIMALS)
+    milli = scaled(digits, options.price_decimals, PRICE_DECIMALS)
     return Detail("unit price", digits, f"{milli} milli a litre")
 
 

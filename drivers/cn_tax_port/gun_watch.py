@@ -2,10 +2,11 @@
 
 The latest sale stays readable until the next one, without a number. It is identified by its digits and the
 grand total: what was read before is no new sale, and two equal sales differ in the total. It is reported at
-once if the totals, volume and money, moved by it: that proves every digit but the price. Otherwise the same
-must be read for `STEADY_MS`, or for `UNMOVED_MS` while the total has not moved at all: a port may count its
-totals after it shows the sale, and a total read too early would name the sale wrongly. What is overwritten
-before is not reported; its litres show in the total of the next one.
+once if the totals, volume and money, moved by it: that proves every digit but the price. Otherwise, and when
+nothing is known of before, the same must be read for `STILL_MS`: a port may count its totals after it shows
+the sale, and a total read too early would name the sale wrongly. If the total moves later still, by just what
+is shown, that was the same sale and no second one. What is overwritten before is not reported; its litres
+show in the total of the next one.
 """
 
 from collections import Counter
@@ -19,7 +20,8 @@ from drivers.events import Fuelling, Monotonic
 
 STEADY_READINGS = 3
 STEADY_MS = 4_000
-UNMOVED_MS = 15_000
+"""An equal second sale is one if its total stands for so long."""
+STILL_MS = 15_000
 SIGHT_MS = 6_000
 """An end is watched if the gun was read at most this long before."""
 
@@ -43,6 +45,8 @@ class GunWatch:
         self._options = options
         self._counts = counts
         self._last: Reading | None = None
+        self._is_counted = True
+        """Nothing speaks against it that the grand total of `_last` has its sale in it."""
         self._candidate: _Candidate | None = None
         self._seen_at: Monotonic | None = None
 
@@ -80,27 +84,27 @@ class GunWatch:
     def _is_enough(self, candidate: _Candidate, now: Monotonic) -> bool:
         """Whether the reading was seen often and long enough for what it says."""
         reading, last = candidate.reading, self._last
-        stood_ms = now - candidate.since
-        is_steady = candidate.count >= STEADY_READINGS and stood_ms >= STEADY_MS
-        if last is None:
-            return is_steady
-        is_new = reading.latest != last.latest
+        is_new = last is None or reading.latest != last.latest
         if is_new and not int(reading.latest.volume):
             return True
-        if not self._misfits(reading, last.grand):
+        stands_ms = STILL_MS
+        if last is not None and not self._misfits(reading, last.grand):
             # Under the same display it is an equal second sale, or a total that counts while fuel flows.
-            return is_new or is_steady
-        has_moved = scales.moved_ml(last.grand, reading.grand, self._options) > 0
-        return is_steady if is_new and has_moved else is_steady and stood_ms >= UNMOVED_MS
+            stands_ms = 0 if is_new else STEADY_MS
+        is_seen_often = candidate.count >= STEADY_READINGS or not stands_ms
+        return is_seen_often and now - candidate.since >= stands_ms
 
     def _settle(self, candidate: _Candidate) -> list[Fuelling]:
-        reading, last = candidate.reading, self._last
+        reading, last, was_counted = candidate.reading, self._last, self._is_counted
         self._last, self._candidate = reading, None
         before = None if last is None else last.grand
+        fits = before is None or not self._misfits(reading, before)
+        is_same = last is not None and last.latest == reading.latest
+        self._is_counted = fits or is_same
         if not int(reading.latest.volume):
             self._counts["ZERO_VOLUME"] += 1
             return []
-        if last is not None and last.latest == reading.latest and self._misfits(reading, last.grand):
+        if is_same and not (fits and was_counted):
             self._counts["TOTAL_MOVED_ALONE"] += 1
             return []
         fuelling = scales.as_fuelling(

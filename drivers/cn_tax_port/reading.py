@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from drivers.cn_tax_port.codec import Grand, Latest
 from drivers.cn_tax_port.options import TaxPortOptions
 from drivers.events import Fuelling, HandOver, Monotonic, RawDigits
+from drivers.scales import LITRE_DECIMALS, PRICE_DECIMALS, scaled
 
-LITRE_DECIMALS = 3
-PRICE_DECIMALS = 3
 TOTALIZER_MODULUS = 10**12
 """Twelve digits, volume and money alike."""
 
@@ -18,15 +17,6 @@ class Reading:
 
     latest: Latest
     grand: Grand
-
-
-def scaled(digits: str, decimals: int, wanted: int) -> int:
-    """`digits` with `decimals` places as an integer with `wanted` ones, half rounded up."""
-    if wanted >= decimals:
-        factor: int = 10 ** (wanted - decimals)
-        return int(digits) * factor
-    divisor: int = 10 ** (decimals - wanted)
-    return (int(digits) + divisor // 2) // divisor
 
 
 def volume_ml(latest: Latest, options: TaxPortOptions) -> int:

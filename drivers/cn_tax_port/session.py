@@ -93,6 +93,7 @@ class TaxPortSession:
         self._reader.forget()
         self._lose_sight()
         self._asked = self._last_heard = None
+        self._is_waiting_out = False
         self._speak_at = now
 
     def counters(self) -> Mapping[str, int]:

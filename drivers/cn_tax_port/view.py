@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from drivers.cn_tax_port import codec, layouts
 from drivers.cn_tax_port.codec import Frame
 from drivers.cn_tax_port.options import TaxPortOptions
-from drivers.cn_tax_port.reading import LITRE_DECIMALS, PRICE_DECIMALS, scaled
+from drivers.scales import LITRE_DECIMALS, PRICE_DECIMALS, scaled
 from drivers.views import Check, Detail, View, joined, noise
 
 

@@ -43,6 +43,12 @@ def _explain(data: bytes, options: Any) -> tuple[View, ...]:
     return explain(data, options)
 
 
+def _redact(data: bytes, options: Any) -> bytes:
+    from drivers.dart.view import redact
+
+    return redact(data, options)
+
+
 def _asks(address: str, options: Any) -> tuple[Ask, ...]:
     """A totals question is only acknowledged, its answer comes with a later poll: it is not one of these."""
     if _listens(options):
@@ -83,6 +89,7 @@ DRIVER = Driver(
     addresses=("50", "51", "52", "53"),
     asks=_asks,
     listens=_listens,
+    redact=_redact,
     sell=_sell,
     flags=frozenset({"TOTALIZER_UNHEARD", "TOTAL_DIFFERS"}),
 )

@@ -101,6 +101,10 @@ class Reader:
         self.bad_frames = 0
         self.noise_bytes = 0
 
+    @property
+    def is_between_frames(self) -> bool:
+        return not self._buffer
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that `data` completes. What is none is counted in `bad_frames` and dropped."""
         for byte in data:

@@ -3,8 +3,7 @@
 A display is identified by nozzle, totalizer, volume and amount: two equal fuellings in a row differ in
 their totalizers, and a display that was there before is the same digits again. It is reported at once when
 the totalizer moved by its volume; else, and when nothing is known of before, after `STEADY_READINGS` equal
-readings, or `UNMOVED_READINGS` while the totalizer has not moved at all: read too early, it would name the
-fuelling wrongly.
+readings: a totalizer that counts late, read too early, would name the fuelling wrongly.
 """
 
 from collections import Counter
@@ -17,8 +16,8 @@ from drivers.dart.reading import Meter
 from drivers.dart.words import Filling, Status, Totals, Word
 from drivers.events import DriverEvent, Fuelling, FuellingStarted, Monotonic
 
-STEADY_READINGS = 3
-UNMOVED_READINGS = 20
+STEADY_READINGS = 20
+"""About six seconds."""
 
 
 class LastSale:
@@ -125,13 +124,8 @@ class LastSale:
         reading_now = (shown.filling, dict(self._read))
         self._steady_count = self._steady_count + 1 if reading_now == self._previous else 1
         self._previous = reading_now
-        before = None if nozzle is None else self._totals.get(nozzle)
-        if nozzle is None or before is None:
-            return self._steady_count < STEADY_READINGS
-        moved_ml = reading.moved_ml(before, self._read[nozzle], self._options)
-        if self._is_known(shown, nozzle) or reading.fits(moved_ml, shown.filling, self._options):
-            return False
-        return self._steady_count < (STEADY_READINGS if moved_ml else UNMOVED_READINGS)
+        is_settled = nozzle is not None and (self._is_known(shown, nozzle) or self._is_proven(shown, nozzle))
+        return not is_settled and self._steady_count < STEADY_READINGS
 
     def _nozzle(self, shown: Shown) -> int | None:
         """Whose display it is: as the pump says, or the only one, or the only one whose totalizer moved."""
@@ -144,6 +138,14 @@ class LastSale:
     def _is_its_nozzle(self, shown: Shown) -> bool:
         """A nozzle that was lifted and hung up before we came is not the display's: the price shows it."""
         return shown.is_watched or len(self._options.nozzles) == 1 or reading.price_fits(shown, self._options)
+
+    def _is_proven(self, shown: Shown, nozzle: int) -> bool:
+        """The totalizer moved by what is shown."""
+        before = self._totals.get(nozzle)
+        if before is None:
+            return False
+        moved_ml = reading.moved_ml(before, self._read[nozzle], self._options)
+        return reading.fits(moved_ml, shown.filling, self._options)
 
     def _is_known(self, shown: Shown, nozzle: int) -> bool:
         return self._last == (nozzle, self._read[nozzle], shown.filling)
@@ -158,10 +160,7 @@ class LastSale:
         if self._is_known(shown, nozzle):
             return self._close()
         self._last = (nozzle, digits, shown.filling)
-        flags: tuple[str, ...] = ()
-        if before is not None:
-            moved_ml = reading.moved_ml(before, digits, self._options)
-            flags = () if reading.fits(moved_ml, shown.filling, self._options) else ("TOTAL_DIFFERS",)
+        flags = () if before is None or self._is_proven(shown, nozzle) else ("TOTAL_DIFFERS",)
         meter = Meter(
             raw=digits,
             after_ml=reading.total_ml(digits, self._options),

@@ -1,4 +1,5 @@
-"""What a pump says besides sales, and what is only counted: alarms, and decimals that are not the site's."""
+"""What a pump says besides sales, and what is only counted: alarms, decimals that are not the site's, and the
+unknown."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +9,9 @@ from drivers.dart.words import Alarm, Other, Parameters, Word
 
 
 def count_oddities(words: Sequence[Word], options: DartOptions, counts: Counter[str]) -> None:
-    """Count alarms by their code (`ALARM_0A`), other decimals than the options', and unknown transactions."""
+    """Count alarms by their code (`ALARM_0A`), other decimals than the options', unknown transactions, and
+    frames of which nothing could be read."""
+    counts["LENGTHS_WRONG"] += not words
     for word in words:
         if isinstance(word, Alarm):
             counts[f"ALARM_{word.code:02X}"] += 1

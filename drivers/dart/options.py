@@ -17,7 +17,7 @@ class DartOptions(BaseModel):
         description="`listen`: a controller polls these pumps, and we say nothing. `master` (experimental): "
         "nobody else polls them; we only read, which is of use where a pump sells by itself, or on a bench",
     )
-    nozzles: tuple[Annotated[int, Field(ge=1, le=15)], ...] = Field(
+    nozzles: tuple[Annotated[int, Field(ge=1, le=9)], ...] = Field(
         default=(1,),
         min_length=1,
         max_length=9,
@@ -27,6 +27,12 @@ class DartOptions(BaseModel):
         default=True,
         description="listen: the controller reads totals after a fuelling, which is reported when they pass "
         "by, at the latest when its display goes; false: reported at once, without totalizer",
+    )
+    reply_ms: int = Field(
+        default=90,
+        ge=20,
+        le=500,
+        description="listen: what begins later than this after a poll is the controller's, not the answer",
     )
     volume_decimals: int = Field(default=2, ge=0, le=3, description="decimals of the volume")
     amount_decimals: int = Field(default=2, ge=0, le=3, description="decimals of the amount")

@@ -6,8 +6,8 @@
   and the same display after a restart of ours gives the same digits. A display that we did not see come is
   reported only so.
 - If the display goes (reset, next fuelling) before its totals passed by, it is reported without: its raw
-  totalizer is then the last one heard, "+" and how many fuellings since. That display cannot come back, so it
-  cannot be reported a second time in the other way.
+  totalizer is then the last one heard and what `drivers/standin.py` adds. That display cannot come back, so
+  it cannot be reported a second time in the other way.
 - Without `totals_follow` it is reported at its end in that second way, and a display that we did not see
   come never is.
 """
@@ -22,6 +22,7 @@ from drivers.dart.pump_view import COMPLETE, FLOWING, OFF, READY, PumpView, Show
 from drivers.dart.reading import Meter
 from drivers.dart.words import VOLUME_COUNTERS, Status, Totals, Word
 from drivers.events import DriverEvent, Fuelling, FuellingStarted, Monotonic
+from drivers.standin import StandIn
 
 
 @dataclass(slots=True)
@@ -44,11 +45,16 @@ class Overheard:
         self._options = options
         self._view = PumpView()
         self._known: dict[int, _Known] = {}
+        self._stand_in = StandIn()
         self._last: tuple[int, str, str, str] | None = None
         self._is_settled = False
         """The display that stands was reported, or is none to report."""
         self._kept: Shown | None = None
         """A watched display whose totals had not passed by when we lost sight of the pump."""
+
+    def note(self, said: bytes) -> None:
+        """Whatever the pump says, before it is read: see `StandIn`."""
+        self._stand_in.hear(said)
 
     def hear(self, words: Sequence[Word], now: Monotonic) -> list[DriverEvent]:
         if any(isinstance(word, Status) and word.code in OFF for word in words):
@@ -183,7 +189,7 @@ class Overheard:
         before_ml = self._before_ml(nozzle)
         known.since_count += 1
         known.since_ml += reading.volume_ml(shown.filling, self._options)
-        meter = Meter(f"{known.digits}+{known.since_count}", self._before_ml(nozzle), before_ml)
+        meter = Meter(self._stand_in.digits(known.digits), self._before_ml(nozzle), before_ml)
         return [self._fuelling(shown, nozzle, meter, ("TOTALIZER_UNHEARD",))]
 
     def _before_ml(self, nozzle: int) -> int | None:

@@ -10,9 +10,8 @@ from drivers.dart.options import DartOptions
 from drivers.dart.pump_view import Shown
 from drivers.dart.words import Filling
 from drivers.events import Fuelling, HandOver, RawDigits
+from drivers.scales import LITRE_DECIMALS, PRICE_DECIMALS, scaled
 
-LITRE_DECIMALS = 3
-PRICE_DECIMALS = 3
 _FINE_DECIMALS = 7
 """As many as price and volume can have together, so that nothing is rounded."""
 TOTALIZER_MODULUS = 10**10
@@ -26,15 +25,6 @@ class Meter:
     raw: str
     after_ml: int | None
     before_ml: int | None
-
-
-def scaled(digits: str, decimals: int, wanted: int) -> int:
-    """`digits` with `decimals` places as an integer with `wanted` ones, half rounded up."""
-    if wanted >= decimals:
-        factor: int = 10 ** (wanted - decimals)
-        return int(digits) * factor
-    divisor: int = 10 ** (decimals - wanted)
-    return (int(digits) + divisor // 2) // divisor
 
 
 def volume_ml(filling: Filling, options: DartOptions) -> int:

@@ -1,9 +1,13 @@
 """The pump's TX numbers (devices.md 3.1): what they tell about frames that were not heard.
 
-They count 0 after a start, then 1 to F and on to 1; to 0 was seen as well, so 0 behind F is no restart.
+They count 0 after a start, then 1 to F and on to 1; to 0 was seen as well, so 0 behind F is no restart. A
+number that comes twice is a duplicate only if the frame is the same one: a pump that restarts behind its very
+first frame says 0 again, and fifteen missed frames lead back to the same number.
 """
 
 from enum import Enum
+
+from drivers.dart.codec import Frame
 
 _LAST = 0xF
 
@@ -22,17 +26,17 @@ class Sequence:
     """The numbers of one pump's data frames."""
 
     def __init__(self) -> None:
-        self._last: int | None = None
+        self._last: Frame | None = None
 
-    def hear(self, tx_no: int) -> Heard:
-        last, self._last = self._last, tx_no
+    def hear(self, frame: Frame) -> Heard:
+        last, self._last = self._last, frame
         if last is None:
             return Heard.FIRST
-        if tx_no == last:
+        if frame == last:
             return Heard.DUPLICATE
-        if tx_no == last + 1 or (last == _LAST and tx_no in (0, 1)):
+        if frame.tx_no == last.tx_no + 1 or (last.tx_no == _LAST and frame.tx_no in (0, 1)):
             return Heard.NEXT
-        return Heard.RESTARTED if tx_no == 0 else Heard.GAP
+        return Heard.RESTARTED if frame.tx_no == 0 else Heard.GAP
 
     def forget(self) -> None:
         self._last = None

@@ -116,6 +116,7 @@ class DartMaster:
         self._reader.forget()
         self._lose_sight()
         self._out, self._acknowledge, self._asked = Out.NOTHING, None, None
+        self._is_pump_done = self._is_waiting_out = False
         self._speak_at = now
 
     def counters(self) -> Mapping[str, int]:
@@ -160,7 +161,7 @@ class DartMaster:
     def _hear_data(self, frame: Frame, now: Monotonic) -> None:
         self._acknowledge = frame.tx_no
         self._speak_at = Monotonic(now + self._options.gap_ms)
-        heard = self._sequence.hear(frame.tx_no)
+        heard = self._sequence.hear(frame)
         if heard is Heard.DUPLICATE:
             self._counters["DUPLICATE"] += 1
             return

@@ -5,6 +5,8 @@ then price and nozzle, then state), until that frame is acknowledged.
 """
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 
 from drivers.checksums import crc16_arc
 from drivers.dart.codec import Control, Frame, Reader
@@ -27,7 +29,8 @@ class DartSimulator:
         """Some pumps say nozzle 0 as soon as it is hung up [cap]."""
         self._reader = Reader()
         self._outgoing = bytearray()
-        self._answers: deque[bytes] = deque()
+        self._answers: deque[Callable[[], bytes]] = deque()
+        """Made when they are said: a pump tells what stands then, not what stood when it was asked."""
         self._unacknowledged: tuple[int, bytes] | None = None
         self._tx_no = 0
         self._host_tx_no: int | None = None
@@ -75,7 +78,7 @@ class DartSimulator:
         self._reader.forget()
         self._outgoing.clear()
         self._answers.clear()
-        self._answers.append(b"\x05\x01\x01")
+        self._answers.append(_restarted)
         self._unacknowledged, self._host_tx_no, self._tx_no = None, None, 0
 
     def _hear(self, frame: Frame, now: Monotonic) -> None:
@@ -92,7 +95,7 @@ class DartSimulator:
 
     def _next_frame(self) -> bytes:
         if self._unacknowledged is None:
-            body = self._changed() + b"".join(self._answers)
+            body = self._changed() + b"".join(answer() for answer in self._answers)
             self._answers.clear()
             if not body:
                 return bytes((self._address, 0x70, 0xFA))
@@ -115,16 +118,19 @@ class DartSimulator:
         number = self.pump.nozzle if self._names_nozzle or self.pump.is_out else 0
         return b"\x03\x04" + _bcd(self.pump.price_count, 3) + bytes((number | self.pump.is_out << 4,))
 
+    def _totals(self, counter: int) -> bytes:
+        total = _bcd(self.pump.totals.get(counter, 0), 5)
+        return b"\x65\x10" + bytes((counter,)) + total + total + bytes(5)
+
     def _obey(self, data: bytes, now: Monotonic) -> None:
         if data[:1] == b"\x65":
-            total = _bcd(self.pump.totals.get(data[2], 0), 5)
-            self._answers.append(b"\x65\x10" + data[2:3] + total + total + bytes(5))
+            self._answers.append(partial(self._totals, data[2]))
         elif data == b"\x01\x01\x00":
-            self._answers.append(self._nozzle() + self._status())
+            self._answers.append(lambda: self._nozzle() + self._status())
         elif data == b"\x01\x01\x04":
-            self._answers.append(self._filling())
+            self._answers.append(self._filling)
         elif data == b"\x01\x01\x0f":
-            self._answers.append(self._nozzle())
+            self._answers.append(self._nozzle)
         elif data not in READS:
             self.forbidden_heard.append(data)
             self._act(data, now)
@@ -136,6 +142,11 @@ class DartSimulator:
             self.pump.authorise(now)
         elif data[:1] == b"\x05":
             self.pump.take_prices()
+
+
+def _restarted() -> bytes:
+    """The alarm "CPU reset"."""
+    return b"\x05\x01\x01"
 
 
 def data_frame(address: int, tx_no: int, body: bytes) -> bytes:

@@ -1,12 +1,14 @@
 """What DART frames mean, for people: both directions, and both meanings where nobody knows who spoke."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from drivers.dart import codec, words
 from drivers.dart.codec import Control, Frame
 from drivers.dart.options import DartOptions
-from drivers.dart.reading import scaled, total_ml, volume_ml
+from drivers.dart.reading import total_ml, volume_ml
 from drivers.dart.words import Speaker, Word
+from drivers.scales import PRICE_DECIMALS, scaled
 from drivers.views import Check, Detail, Sender, View, joined, noise
 
 _SHORT: dict[Control, tuple[str, Sender]] = {
@@ -22,6 +24,31 @@ def explain(data: bytes, options: DartOptions) -> tuple[View, ...]:
     """The frames in `data`, with all that lies between them. Who says a data frame is taken from its layout,
     else from the frame before it."""
     return joined(_views(data, options))
+
+
+def redact(data: bytes, options: DartOptions) -> bytes:
+    """`data` without the tags in its whole frames; lengths and check values stay right."""
+    return b"".join(map(_redacted, codec.pieces(data)))
+
+
+def _redacted(piece: bytes) -> bytes:
+    found = codec.frame_in(piece)
+    said = words.transactions(found[1].data) if found else None
+    if found is None or said is None or words.TAG not in dict(said):
+        return piece
+    begin, frame = found
+    # Another check value may need other DLEs: of all ways to fill the tag one that keeps the length is taken.
+    ways = (codec.encode(replace(frame, data=_hidden(said, fill))) for fill in range(codec.SF))
+    return piece[:begin] + min(ways, key=lambda way: abs(begin + len(way) - len(piece)))
+
+
+def _hidden(said: Iterable[tuple[int, bytes]], fill: int) -> bytes:
+    """The transactions with every byte of a tag replaced, but for those that a DLE stands before."""
+    return b"".join(
+        bytes((trans, len(body)))
+        + (bytes(byte if byte == codec.SF else fill for byte in body) if trans == words.TAG else body)
+        for trans, body in said
+    )
 
 
 def _views(data: bytes, options: DartOptions) -> Iterator[View]:
@@ -103,7 +130,8 @@ def _of_pump(word: Word, options: DartOptions) -> tuple[str, tuple[Detail, ...]]
             )
         case words.Totals(counter, counts):
             return "totals", (Detail("counter", f"{counter:02X}"), *_counts(counter, counts, options))
-    return f"transaction {word.trans:02X}", (Detail("bytes", word.body.hex(" ")),)
+    title = words.PUMP_TITLES.get(word.trans, f"transaction {word.trans:02X}")
+    return title, (Detail("bytes", word.body.hex(" ")),)
 
 
 def _counts(counter: int, counts: tuple[str, str, str], options: DartOptions) -> Iterator[Detail]:
@@ -113,7 +141,8 @@ def _counts(counter: int, counts: tuple[str, str, str], options: DartOptions) ->
 
 
 def _price(digits: str, options: DartOptions) -> Detail:
-    return Detail("unit price", digits, f"{scaled(digits, options.price_decimals, 3)} milli a litre")
+    milli = scaled(digits, options.price_decimals, PRICE_DECIMALS)
+    return Detail("unit price", digits, f"{milli} milli a litre")
 
 
 def _of_host(trans: int, body: bytes, options: DartOptions) -> tuple[str, tuple[Detail, ...]]:

@@ -47,6 +47,8 @@ COMMANDS = {
     0x0E: "resume",
     0x0F: "return prices",
 }
+TAG = 0x68
+"""CD104 and DC104, with some makers what a customer holds to the pump [?]."""
 READING_COMMANDS = frozenset((0x00, 0x02, 0x03, 0x04, 0x0F))
 
 PRICES = 0x05
@@ -59,7 +61,9 @@ HOST_TITLES = {
     0x0D: "cash or credit",
     0x0E: "suspend nozzle",
     0x0F: "resume nozzle",
+    TAG: "tag",
 }
+PUMP_TITLES = {IDENTITY: "identity", TAG: "tag"}
 VOLUME_COUNTERS = range(1, 10)
 """Counters 01 to 09 are volumes of the logical nozzles, 11 to 19 amounts [one]."""
 

@@ -1,6 +1,7 @@
 """What is believed of a display at rest: a fuelling with its totals, one without, nothing new, or not yet.
 
-- A display is known by its digits and its grade's totalizer. Equal totalizers are no new fuelling.
+- A display is known by its volume, its amount and its grade's totalizer, not by its price, which may be
+  programmed while it stands. Equal totalizers are no new fuelling.
 - The LRC is weak. A display is believed at once if its totalizer moved by its volume and either its price
   fits its amount or it was read twice; else after some equal readings of both.
 - Who listens cannot read again. What was read once counts when nobody reads it any more: with its totals if
@@ -40,6 +41,9 @@ class Reported:
 
     total: str
     sale: Sale
+
+    def stands(self, total: str, sale: Sale) -> bool:
+        return (self.total, self.sale.display) == (total, sale.display)
 
 
 def is_zero(sale: Sale) -> bool:
@@ -99,7 +103,7 @@ def _with_total(
 ) -> Belief:
     total, _ = standing.total()
     moved_ml = meters.moved_ml(sale.grade, total)
-    if last == Reported(total, sale):
+    if last is not None and last.stands(total, sale):
         return Belief.NOTHING_NEW
     if moved_ml is not None and reading.fits(moved_ml, sale, options):
         is_sale_sure = standing.sale_count >= TWICE or reading.price_fits(sale, options)
@@ -124,7 +128,7 @@ def _is_known(
 ) -> bool:
     """The last report's display again: its digits, and no litres since. One that was reported without its
     totals is the same display until the pump was seen running."""
-    if last is None or last.sale != sale:
+    if last is None or last.sale.display != sale.display:
         return False
     if not last.total and not standing.is_watched:
         return True

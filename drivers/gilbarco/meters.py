@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from drivers.gilbarco import reading
 from drivers.gilbarco.options import GilbarcoOptions
 from drivers.gilbarco.reading import Meter
+from drivers.standin import StandIn
 
 
 @dataclass(slots=True)
 class _Known:
     digits: str = ""
-    since_count: int = 0
-    """Fuellings reported without totalizer since `digits` were read."""
     since_ml: int = 0
+    """Reported without totalizer since `digits` were read."""
 
 
 class Meters:
@@ -40,13 +40,12 @@ class Meters:
         after_ml, before_ml = reading.total_ml(digits, self._options), self._before_ml(grade)
         return Meter(digits, after_ml, before_ml, reading.modulus_ml(digits, self._options))
 
-    def without_totals(self, grade: str, volume_ml: int) -> Meter:
-        """What a fuelling says whose totals were not read: the last ones known, "+" and how many since."""
+    def without_totals(self, grade: str, volume_ml: int, stand_in: StandIn) -> Meter:
+        """What a fuelling says whose totals were not read."""
         known, before_ml = self._known.setdefault(grade, _Known()), self._before_ml(grade)
-        known.since_count += 1
         known.since_ml += volume_ml
         modulus_ml = reading.modulus_ml(known.digits, self._options) if known.digits else None
-        return Meter(f"{known.digits}+{known.since_count}", None, before_ml, modulus_ml)
+        return Meter(stand_in.digits(known.digits), None, before_ml, modulus_ml)
 
     def _before_ml(self, grade: str) -> int | None:
         known = self._known.get(grade)

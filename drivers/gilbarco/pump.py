@@ -16,6 +16,7 @@ from drivers.gilbarco.meters import Meters
 from drivers.gilbarco.options import GilbarcoOptions
 from drivers.gilbarco.standing import Standing
 from drivers.gilbarco.words import GradeTotals, Sale
+from drivers.standin import StandIn
 
 REST = frozenset((State.IDLE, State.CALL, State.PEOT, State.FEOT))
 """The display is the last fuelling's. (A stopped pump's may go on.)"""
@@ -55,6 +56,9 @@ class Pump:
         """Another fuelling may have begun since the display was read."""
         self._has_started = False
         self._are_totals_refused = False
+        self._stand_in = StandIn()
+        """Check value over all that the pump said since we began. A fuelling without totals is named by it:
+        of two equal ones, also before and behind our restart, not the same was heard."""
 
     @property
     def wants_reading(self) -> bool:
@@ -65,6 +69,7 @@ class Pump:
 
     def hear_state(self, state: State, now: Monotonic) -> list[DriverEvent]:
         events: list[DriverEvent] = []
+        self._stand_in.hear(bytes((state,)))
         if self._heard_at is not None and now - self._heard_at > SIGHT_MS[self._options.mode]:
             events += self.lose_sight()
         before, self._state, self._heard_at = self._state, state, now
@@ -77,7 +82,12 @@ class Pump:
         self._has_started = self._has_started and state is State.STOPPED
         return events
 
+    def hear_money(self, digit: bytes) -> None:
+        """A word of the money while fuel flows."""
+        self._stand_in.hear(digit)
+
     def hear_sale(self, sale: Sale, now: Monotonic) -> list[Fuelling]:
+        self._stand_in.hear((sale.volume + sale.amount).encode())
         if self._state not in REST:
             return []
         reported: list[Fuelling] = []
@@ -88,6 +98,7 @@ class Pump:
         return reported + self._judge(now)
 
     def hear_totals(self, totals: Sequence[GradeTotals], now: Monotonic) -> list[Fuelling]:
+        self._stand_in.hear("".join(each.volume for each in totals).encode())
         is_of_another = self._may_be_new and self._standing.sale is not None
         if self._state not in REST or is_of_another:
             return []
@@ -154,6 +165,8 @@ class Pump:
             self._standing.ended = now if is_seen else None
         elif self._running_count or has_run_unseen:
             self._may_be_new = self._standing.sale is not None
+            if not self._may_be_new:
+                self._standing.forget_totals()
             if self._standing.is_judged:
                 self._begin_again()
         self._running_count = 0
@@ -241,7 +254,8 @@ class Pump:
         self._counts["TOTALIZER_UNHEARD"] += 1
         self._standing.totals.pop(sale.grade, None)
         self._learn()
-        meter = self._meters.without_totals(sale.grade, reading.volume_ml(sale, self._options))
+        volume_ml = reading.volume_ml(sale, self._options)
+        meter = self._meters.without_totals(sale.grade, volume_ml, self._stand_in)
         self._last = Reported("", sale)
         return self._fuelling(sale, meter, ("TOTALIZER_UNHEARD",))
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from drivers.events import Fuelling, HandOver, Monotonic, RawDigits
 from drivers.gilbarco.options import GilbarcoOptions
 from drivers.gilbarco.words import Sale
+from drivers.scales import LITRE_DECIMALS, PRICE_DECIMALS, scaled
 
-LITRE_DECIMALS = 3
-PRICE_DECIMALS = 3
 _FINE_DECIMALS = 7
 """As many as price and volume can have together, so that nothing is rounded."""
 
@@ -20,15 +19,6 @@ class Meter:
     after_ml: int | None
     before_ml: int | None
     modulus_ml: int | None
-
-
-def scaled(digits: str, decimals: int, wanted: int) -> int:
-    """`digits` with `decimals` places as an integer with `wanted` ones, half rounded up."""
-    if wanted >= decimals:
-        factor: int = 10 ** (wanted - decimals)
-        return int(digits) * factor
-    divisor: int = 10 ** (decimals - wanted)
-    return (int(digits) + divisor // 2) // divisor
 
 
 def nozzle_name(pump: int, grade: str) -> str:
@@ -88,7 +78,7 @@ def as_fuelling(
         nozzle=nozzle_name(pump, sale.grade),
         hand_over=HandOver.LAST_SALE,
         sequence_no=None,
-        raw=RawDigits(sale.volume, sale.amount, sale.price, meter.raw),
+        raw=RawDigits(sale.volume, sale.amount, "", meter.raw),
         volume_ml=volume_ml(sale, options),
         amount_fen=scaled(sale.amount, options.amount_decimals, options.minor_decimals),
         unit_price_milli=scaled(sale.price, options.price_decimals, PRICE_DECIMALS),

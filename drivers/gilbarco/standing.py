@@ -49,6 +49,10 @@ class Standing:
     def break_sight(self) -> None:
         """Fuellings may have been missed: the sale must be read again, and totals count no more."""
         self.sale_count, self.rival, self.complete_at = 0, None, None
+        self.forget_totals()
+
+    def forget_totals(self) -> None:
+        """They may be of before a fuelling."""
         self.totals.clear()
         self.totals_count = 0
 

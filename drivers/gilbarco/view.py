@@ -6,9 +6,10 @@ question for its running money. Where nothing stands before it, both are shown.
 
 from collections.abc import Iterator
 
-from drivers.gilbarco import codec, reading, words
+from drivers.gilbarco import codec, words
 from drivers.gilbarco.codec import Command, State, Word
 from drivers.gilbarco.options import GilbarcoOptions
+from drivers.scales import LITRE_DECIMALS, PRICE_DECIMALS, scaled
 from drivers.views import Check, Detail, Sender, View, joined, noise
 
 COMMANDS = {
@@ -152,12 +153,12 @@ def _field(field: words.Field, options: GilbarcoOptions, *, is_total: bool) -> D
     if field.marker_code == words.MONEY:
         return _amount(name, raw, options)
     if field.marker_code == words.VOLUME:
-        volume_ml = reading.scaled(
-            raw, options.totalizer_decimals if is_total else options.volume_decimals, reading.LITRE_DECIMALS
+        volume_ml = scaled(
+            raw, options.totalizer_decimals if is_total else options.volume_decimals, LITRE_DECIMALS
         )
         return Detail(name, raw, f"{volume_ml} ml")
     if field.marker_code in (words.PRICE, words.PRICE_LEVEL_1, words.PRICE_LEVEL_2):
-        price_milli = reading.scaled(raw, options.price_decimals, reading.PRICE_DECIMALS)
+        price_milli = scaled(raw, options.price_decimals, PRICE_DECIMALS)
         return Detail(name, raw, f"{price_milli} milli a litre")
     return Detail(name, raw)
 
@@ -170,5 +171,5 @@ def _raw(field: words.Field) -> str:
 def _amount(name: str, digits: str, options: GilbarcoOptions) -> Detail:
     if not digits.isdecimal():
         return Detail(name, digits)
-    minor = reading.scaled(digits, options.amount_decimals, options.minor_decimals)
+    minor = scaled(digits, options.amount_decimals, options.minor_decimals)
     return Detail(name, digits, f"{minor} minor units (fen)")

@@ -42,6 +42,12 @@ class Sale:
     amount: str
     price: str
 
+    @property
+    def display(self) -> tuple[str, str, str]:
+        """What stands until the next fuelling. A price may be programmed meanwhile, and the block names it by
+        the same markers as the host does (F4 F7): whose price it shows then, nobody says."""
+        return (self.grade, self.volume, self.amount)
+
 
 @dataclass(frozen=True, slots=True)
 class GradeTotals:

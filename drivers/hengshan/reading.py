@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from drivers.events import Fuelling, HandOver, Monotonic, RawDigits
 from drivers.hengshan.options import HengshanOptions
 from drivers.hengshan.words import Sale
+from drivers.scales import LITRE_DECIMALS, PRICE_DECIMALS, cut
 
 AMOUNT_BELOW_MINOR = "AMOUNT_BELOW_MINOR"
 NUMBER_DIFFERS = "NUMBER_DIFFERS"
@@ -26,16 +27,8 @@ class Total:
     count: int
 
 
-def scaled(value: int, decimals: int, wanted_decimals: int) -> tuple[int, bool]:
-    """`value` with `decimals` as an integer with `wanted_decimals`, rounded down; True if exact."""
-    if wanted_decimals >= decimals:
-        return value * 10 ** (wanted_decimals - decimals), True
-    result, rest = divmod(value, 10 ** (decimals - wanted_decimals))
-    return result, rest == 0
-
-
 def total_ml(count: int, options: HengshanOptions) -> int:
-    return scaled(count, options.totalizer_decimals, 3)[0]
+    return cut(count, options.totalizer_decimals, LITRE_DECIMALS)[0]
 
 
 def before(sequence_no: int, last: Total | None) -> Total | None:
@@ -57,7 +50,7 @@ def as_fuelling(
 ) -> Fuelling:
     """The fuelling of a record with volume. `after` is the total after it, `last` that of an earlier sale."""
     assert sale.volume_count > 0
-    amount_fen, amount_exact = scaled(sale.amount_count, options.amount_decimals, options.minor_decimals)
+    amount_fen, amount_exact = cut(sale.amount_count, options.amount_decimals, options.minor_decimals)
     began = before(sequence_no, last)
     flags = (
         (NUMBER_DIFFERS, sale.echo_no != sequence_no),
@@ -70,9 +63,9 @@ def as_fuelling(
         hand_over=HandOver.BUFFERED,
         sequence_no=sequence_no,
         raw=RawDigits(str(sale.volume_count), str(sale.amount_count), str(sale.unit_price_count), ""),
-        volume_ml=scaled(sale.volume_count, options.volume_decimals, 3)[0],
+        volume_ml=cut(sale.volume_count, options.volume_decimals, LITRE_DECIMALS)[0],
         amount_fen=amount_fen,
-        unit_price_milli=scaled(sale.unit_price_count, options.price_decimals, 3)[0],
+        unit_price_milli=cut(sale.unit_price_count, options.price_decimals, PRICE_DECIMALS)[0],
         volume_step_ml=10 ** (3 - options.volume_decimals),
         amount_step_fen=10 ** max(0, options.minor_decimals - options.amount_decimals),
         totalizer_after_ml=None if after is None else total_ml(after.count, options),

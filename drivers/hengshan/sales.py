@@ -152,8 +152,8 @@ class Sales:
         if sale.volume_count == 0:
             self._counts["ZERO_VOLUME"] += 1
             self._done(read.sequence_no)
-        elif not self._is_newest(read.sequence_no):
-            self._hand_out(read, None)
+        elif self._meter is not None and not self._is_newest(read.sequence_no):
+            self._hand_out(read, self._meter.total_count)
 
     def hear_no_sale(self, answer: NoSale) -> None:
         """An older one does not exist any more; the newest is not stored yet: look again later."""
@@ -224,14 +224,15 @@ class Sales:
         if read is None or not read.is_sure() or self._next_wanted() != read.sequence_no:
             return
         read.meter_count += 1
-        if read.stood_at(meter.total_count):
-            self._hand_out(read, Total(read.sequence_no, meter.total_count))
-        elif meter.sequence_no != read.sequence_no or read.meter_count >= METER_READINGS_MOST:
-            self._hand_out(read, None)
+        is_over = meter.sequence_no != read.sequence_no or read.meter_count >= METER_READINGS_MOST
+        if is_over or read.stood_at(meter.total_count):
+            self._hand_out(read, meter.total_count)
         read.began = meter
 
-    def _hand_out(self, read: _Reading, after: Total | None) -> None:
+    def _hand_out(self, read: _Reading, total_count: int) -> None:
+        """`total_count` as it stands now: the sale's own if it stood so when a look named the sale."""
         assert read.sale is not None
+        after = Total(read.sequence_no, total_count) if read.stood_at(total_count) else None
         self.ready = reading.as_fuelling(
             read.sale, read.sequence_no, self._address, self._options, after=after, last=self._last
         )

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from drivers.hengshan import codec, reading, words
+from drivers.hengshan import codec, words
 from drivers.hengshan.codec import Frame, Piece
 from drivers.hengshan.options import HengshanOptions
 from drivers.hengshan.words import Confirmation, Meter, NoSale, Sale, Status
+from drivers.scales import LITRE_DECIMALS, PRICE_DECIMALS, cut
 from drivers.views import Check, Detail, Sender, View, joined, noise
 
 _TITLES = {"host": "{}: question", "device": "{}: answer", "": "{}: question, or no such sale"}
@@ -91,7 +92,7 @@ def _answered(frame: Frame, options: HengshanOptions) -> tuple[Detail, ...]:
             *_rest(data[:1], data[11:]),
         )
     if isinstance(reply, Sale):
-        price = reading.scaled(reply.unit_price_count, options.price_decimals, 3)[0]
+        price = cut(reply.unit_price_count, options.price_decimals, PRICE_DECIMALS)[0]
         return (
             _number("number of the sale, supposedly", data[:4]),
             Detail("unit price", data[6:8].hex(" ").upper(), f"{price} milli a litre"),
@@ -123,11 +124,11 @@ def _number(name: str, data: bytes) -> Detail:
 
 
 def _volume(name: str, data: bytes, decimals: int) -> Detail:
-    volume_ml = reading.scaled(int.from_bytes(data, "big"), decimals, 3)[0]
+    volume_ml = cut(int.from_bytes(data, "big"), decimals, LITRE_DECIMALS)[0]
     return Detail(name, data.hex(" ").upper(), f"{volume_ml} ml")
 
 
 def _amount(data: bytes, options: HengshanOptions) -> Detail:
     count = int.from_bytes(data, "big")
-    amount_fen = reading.scaled(count, options.amount_decimals, options.minor_decimals)[0]
+    amount_fen = cut(count, options.amount_decimals, options.minor_decimals)[0]
     return Detail("amount", data.hex(" ").upper(), f"{amount_fen} fen")

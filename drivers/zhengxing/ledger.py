@@ -25,12 +25,12 @@ class Evidence:
     flags: tuple[str, ...] = ()
 
 
-def decimals_of(sale: Sale) -> int | None:
+def decimals_of(sale: Sale, telling_steps: int = _TELLING_STEPS) -> int | None:
     """So many decimals price times volume has more than the amount, None if they do not fit each other.
 
     To within price times one volume step and one amount step (devices.md 0). No scale is set: wrong
     decimals in the options make no sale unbelievable. Of an amount that is hardly more than the steps
-    themselves, that says nothing: None as well.
+    themselves, or less than `telling_steps` of them, that says nothing: None as well.
     """
     if not sale.price.isdecimal():
         return None
@@ -38,7 +38,7 @@ def decimals_of(sale: Sale) -> int | None:
     for decimals in range(_MOST_DECIMALS + 1):
         scale = int(10**decimals)
         step = unit + scale
-        is_telling = sale.amount_count * scale >= _TELLING_STEPS * step
+        is_telling = sale.amount_count * scale >= telling_steps * step
         if is_telling and abs(unit * sale.volume_count - sale.amount_count * scale) <= step:
             return decimals
     return None
@@ -71,13 +71,17 @@ class Ledger:
         """They stand so, and no sale waits."""
         self._stood = totals
 
+    def moved_by(self, sale: Sale, totals: Totals) -> bool:
+        """Both totals moved by exactly such a sale since the last one."""
+        return self._stood is not None and _beyond(self._stood, sale, totals) == Totals(0, 0)
+
     def account(self, sale: Sale, totals: Totals | None, *, is_last: bool) -> Evidence:
         """Book `sale`. `totals` were read after it ended; `is_last`: no other sale waits behind it."""
         stood = self._stood
         self._stood = _next(stood, sale, totals)
         if totals is None:
             return Evidence(flags=("TOTALIZER_UNHEARD",))
-        if stood is None and not is_last and decimals_of(sale) is None:
+        if stood is None and not is_last and decimals_of(sale, telling_steps=1) is None:
             return Evidence(flags=("TOTALIZER_UNHEARD",))  # an odd device: others may be counted already
         if stood is None:
             return Evidence(totals.volume_count)

@@ -6,15 +6,19 @@ settled without them. A historic sale (13) counts if the controller acknowledges
 
 The check value is weak and nothing can be read again here, so a sale is believed only if something else
 speaks for it: price times volume is the amount, or both totals moved by exactly it, or it was heard twice.
-And its number, a part of what it is called, must be the one that the controller acknowledges. Where frames
+And its number, a part of what it is called, must be the one that the controller acknowledges; where each
+direction has a receiver of its own, that may be heard some milliseconds late, behind its answer. Where frames
 were damaged near it, more is asked, and totals are believed only if they moved by exactly this sale.
+
+A sale that is equal in every byte to the last one is that one read again, unless none waited in between and
+both totals moved by exactly it.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 
 from drivers.events import DriverEvent, Fuelling, FuellingStarted, Monotonic
-from drivers.zhengxing import reading
+from drivers.zhengxing import reading, words
 from drivers.zhengxing.ledger import Evidence, Ledger, decimals_of, fits_closely
 from drivers.zhengxing.options import ZhengxingOptions
 from drivers.zhengxing.watch import Watch
@@ -56,6 +60,8 @@ class Overheard:
         """They were heard behind the sale that waits."""
         self._waiting: _Waiting | None = None
         self._last: Sale | None = None
+        self._is_last_gone = False
+        """The state has said since that no sale waits."""
         self._damaged_at: Monotonic | None = None
 
     def damaged(self, now: Monotonic) -> None:
@@ -66,6 +72,7 @@ class Overheard:
         events: list[DriverEvent] = []
         was_pending = self._watch.is_pending
         starts = self._watch.hear(state, now)
+        self._is_last_gone |= not self._watch.is_pending
         if self._watch.is_flowing or (self._watch.is_pending and not was_pending):
             events += self._settle(is_last=False)
             self._totals = None
@@ -81,7 +88,7 @@ class Overheard:
 
     def hear_sale(self, sale: Sale, now: Monotonic, *, is_historic: bool) -> list[DriverEvent]:
         waiting = self._waiting
-        if sale == self._last:
+        if sale == self._last and (is_historic or not (self._watch.is_pending and self._is_last_gone)):
             self.counts["REPEATED_SALE"] += 1
             return []
         if waiting is not None and waiting.sale == sale:
@@ -103,7 +110,9 @@ class Overheard:
         if waiting is None or waiting.sale.chain != chain:
             return []
         waiting.is_acknowledged = True
-        return self._report(waiting, Evidence(flags=("HISTORIC",))) if waiting.is_historic else []
+        if waiting.is_historic:
+            return self._report(waiting, Evidence(flags=("HISTORIC",)))
+        return self._settle_if_complete()
 
     def lose_sight(self) -> None:
         """Frames may have been missed, and with them sales."""
@@ -116,14 +125,19 @@ class Overheard:
 
     def check(self, now: Monotonic) -> list[DriverEvent]:
         due = self.due()
-        return self._settle(is_last=False) if due is not None and now >= due else []
+        return self._settle(is_last=self._is_none_pending()) if due is not None and now >= due else []
+
+    def _is_none_pending(self) -> bool:
+        return self._watch.is_known and not self._watch.is_pending
 
     def _settle_if_complete(self) -> list[DriverEvent]:
-        if self._totals is None or not self._watch.is_known or self._watch.is_pending:
+        if self._totals is None or not self._is_none_pending():
             return []
         if self._waiting is None:
             self._ledger.rest(self._totals)
-        return self._settle(is_last=True)
+        elif self._waiting.is_acknowledged:
+            return self._settle(is_last=True)
+        return []
 
     def _settle(self, *, is_last: bool) -> list[DriverEvent]:
         waiting = self._waiting
@@ -134,6 +148,10 @@ class Overheard:
             self.counts["HISTORIC_UNACKNOWLEDGED"] += 1
             return []
         totals = self._totals if is_last else None
+        if waiting.sale == self._last and not self._is_another(waiting.sale, totals):
+            self._waiting = None
+            self.counts["REPEATED_SALE"] += 1
+            return []
         if not is_last and not self._is_totals_newer:
             self._totals = None
         return self._report(waiting, self._ledger.account(waiting.sale, totals, is_last=is_last))
@@ -148,9 +166,15 @@ class Overheard:
         if self._is_damaged(waiting, AT_DAMAGE_MS) and not evidence.is_exact:
             self._ledger.forget()
             evidence = Evidence(flags=("TOTALIZER_UNHEARD",))
-        self._last = sale
+        if sale == self._last and self._totals is not None:
+            self.counts["RECORD_ALIKE"] += 1
+            waiting.sale = words.named_by_totals(sale, self._totals)
+        self._last, self._is_last_gone = sale, self._is_none_pending()
         self.counts["TOTAL_DIFFERS"] += "TOTAL_DIFFERS" in evidence.flags
         return [self._fuelling(waiting, evidence)]
+
+    def _is_another(self, sale: Sale, totals: Totals | None) -> bool:
+        return totals is not None and self._ledger.moved_by(sale, totals)
 
     def _is_damaged(self, waiting: _Waiting, within_ms: int) -> bool:
         at = self._damaged_at

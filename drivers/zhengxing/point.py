@@ -34,6 +34,9 @@ class Point:
         self._reported: Fuelling | None = None
         self._acknowledge: bytes | None = None
         self._read_at_rest: Totals | None = None
+        self._is_account_wrong = False
+        self._is_last_gone = False
+        """The state has said since that no sale waits."""
         self._is_state_due = True
         self._begin_reading()
 
@@ -103,9 +106,17 @@ class Point:
         if not self._watch.is_pending:
             self._begin_reading()
             self._reported = self._acknowledge = None
+            self._is_last_gone = True
+            self._mend_account()
         if self._watch.is_pending or self._watch.is_flowing:
             self._read_at_rest = None
         return [FuellingStarted(self._address, str(self.number))] if starts else []
+
+    def _mend_account(self) -> None:
+        """Litres passed without a sale: how the totals stand is read anew, now that none waits."""
+        if self._is_account_wrong:
+            self._ledger.forget()
+            self._is_account_wrong = False
 
     def _hear_totals(self, totals: Totals) -> None:
         """With no sale waiting they are read twice too, with a state between."""
@@ -137,7 +148,7 @@ class Point:
         if not _is_alike(before, sale):
             return []
         self.counts["RECORD_VARIES"] += 1
-        return self._take(totals, _without_other(sale, totals), ("RECORD_VARIES",))
+        return self._take(totals, words.named_by_totals(sale, totals), ("RECORD_VARIES",))
 
     def _take(self, totals: Totals | None, sale: Sale, flags: tuple[str, ...] = ()) -> list[DriverEvent]:
         self._begin_reading()
@@ -147,17 +158,22 @@ class Point:
             self._acknowledge = sale.chain
             return []
         if self._last is None or self._last[0] != sale:
-            evidence = self._ledger.account(sale, totals, is_last=False)
-            self._last = (sale, self._fuelling(sale, evidence, flags))
+            self._reported = self._fuelling(sale, sale, totals, flags)
+        elif self._is_last_gone and totals is not None and self._ledger.moved_by(sale, totals):
+            self.counts["RECORD_ALIKE"] += 1
+            self._reported = self._fuelling(sale, words.named_by_totals(sale, totals), totals, flags)
         else:
             self.counts["REPEATED_SALE"] += 1
-        self._reported = self._last[1]
+            self._reported = self._last[1]
+        self._last, self._is_last_gone = (sale, self._reported), False
         return [self._reported]
 
-    def _fuelling(self, sale: Sale, evidence: Evidence, flags: tuple[str, ...]) -> Fuelling:
+    def _fuelling(self, sale: Sale, named: Sale, totals: Totals | None, flags: tuple[str, ...]) -> Fuelling:
+        evidence = self._ledger.account(sale, totals, is_last=False)
+        self._is_account_wrong |= "TOTAL_DIFFERS" in evidence.flags
         evidence = Evidence(evidence.after_count, evidence.before_count, flags=evidence.flags + flags)
         ended = self._watch.take_ended()
-        return reading.as_fuelling(sale, self.number, evidence, ended, self._address, self._options)
+        return reading.as_fuelling(named, self.number, evidence, ended, self._address, self._options)
 
 
 def _is_alike(one: Sale, other: Sale) -> bool:
@@ -167,9 +183,3 @@ def _is_alike(one: Sale, other: Sale) -> bool:
         other.price,
         other.chain,
     )
-
-
-def _without_other(sale: Sale, totals: Totals) -> Sale:
-    """The sale identified by its chain number and the totals command instead of its own other bytes."""
-    other = sale.chain + totals.amount_count.to_bytes(4) + totals.volume_count.to_bytes(4)
-    return Sale(sale.amount_count, sale.volume_count, sale.price, sale.chain, other)

@@ -6,20 +6,10 @@ the sale (chain number, and what holds its own totalizer) stand in the place of 
 """
 
 from drivers.events import Fuelling, HandOver, Monotonic, RawDigits
+from drivers.scales import LITRE_DECIMALS, PRICE_DECIMALS, scaled
 from drivers.zhengxing.ledger import Evidence
 from drivers.zhengxing.options import ZhengxingOptions
 from drivers.zhengxing.words import TOTAL_MODULUS, Sale
-
-LITRE_DECIMALS = 3
-PRICE_DECIMALS = 3
-
-
-def scaled(count: int, decimals: int, wanted: int) -> int:
-    """`count` with `decimals` places as an integer with `wanted` ones, half rounded up."""
-    if wanted >= decimals:
-        return int(count * 10 ** (wanted - decimals))
-    divisor = int(10 ** (decimals - wanted))
-    return (count + divisor // 2) // divisor
 
 
 def volume_ml(count: int, options: ZhengxingOptions) -> int:
@@ -32,7 +22,7 @@ def amount_fen(count: int, options: ZhengxingOptions) -> int:
 
 def price_milli(digits: str, options: ZhengxingOptions) -> int | None:
     """None if a half-byte is no digit."""
-    return scaled(int(digits), options.price_decimals, PRICE_DECIMALS) if digits.isdecimal() else None
+    return scaled(digits, options.price_decimals, PRICE_DECIMALS) if digits.isdecimal() else None
 
 
 def total_ml(count: int, options: ZhengxingOptions) -> int:

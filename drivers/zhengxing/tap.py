@@ -5,11 +5,9 @@ dispenser says, and of the controller only that it has a sale.
 """
 
 from collections import Counter
-from collections.abc import Mapping
 
-from drivers.events import Answer, DriverEvent, Monotonic, Notice
-from drivers.owed import Owed
-from drivers.presence import Presence
+from drivers.events import DriverEvent, Monotonic
+from drivers.listener import Listener
 from drivers.zhengxing import codec, commands, words
 from drivers.zhengxing.codec import Frame
 from drivers.zhengxing.commands import Command
@@ -28,19 +26,17 @@ class _Heard:
         self.at: Monotonic | None = None
 
 
-class ZhengxingTap:
+class ZhengxingTap(Listener):
     """A `Session` that only listens. See `drivers/session.py` for what every method promises."""
 
     def __init__(self, address: str, options: ZhengxingOptions) -> None:
+        super().__init__(address, SILENCE_MS)
         self._options = options
         self._reader = codec.Reader(commands.BOTH)
         self._points = {
             point: _Heard(address, point, options)
             for point in options.addresses or (codec.point_of(address),)
         }
-        self._presence = Presence(address, SILENCE_MS)
-        self._owed = Owed()
-        self._counters: Counter[str] = Counter()
 
     def receive(self, data: bytes, now: Monotonic) -> None:
         bad_before, noise_before = self._reader.bad_frames, self._reader.noise_bytes
@@ -53,51 +49,28 @@ class ZhengxingTap:
         self._counters["BAD_FRAME"] += self._reader.bad_frames - bad_before
         self._counters["NOISE_BYTES"] += self._reader.noise_bytes - noise_before
 
-    def next_event(self) -> DriverEvent | None:
-        return self._owed.next_event()
-
-    def confirm(self, event: DriverEvent, answer: Answer, now: Monotonic) -> None:
-        self._owed.confirm(event, answer, now)
-
-    def tell(self, notice: Notice, now: Monotonic) -> None:
-        """Who listens shows nothing."""
-
-    def bytes_to_send(self, now: Monotonic) -> bytes:
-        return b""
-
-    def next_timer(self) -> Monotonic | None:
-        settling = (heard.sales.due() for heard in self._points.values())
-        timers = (self._presence.due(), self._owed.due(), *settling)
-        return min((timer for timer in timers if timer is not None), default=None)
-
     def handle_timer(self, now: Monotonic) -> None:
-        self._owed.check(now)
         for heard in self._points.values():
             self._owed.add(heard.sales.check(now))
-        silent = self._presence.check(now)
-        self._counters["SILENT"] += len(silent)
-        self._owed.add(silent)
-
-    def awaiting(self) -> bool:
-        return False
+        super().handle_timer(now)
 
     def disconnected(self, now: Monotonic) -> None:
         self._reader.forget()
         for heard in self._points.values():
             heard.sales.lose_sight()
 
-    def counters(self) -> Mapping[str, int]:
-        return sum(
-            (heard.sales.counts for heard in self._points.values()), self._counters + self._owed.counts
-        )
+    def counters(self) -> Counter[str]:
+        return sum((heard.sales.counts for heard in self._points.values()), super().counters())
+
+    def _timers(self) -> list[Monotonic | None]:
+        return [*super()._timers(), *(heard.sales.due() for heard in self._points.values())]
 
     def _hear(self, frame: Frame, heard: _Heard, now: Monotonic) -> None:
         if frame.sender == "host":
             if frame.command is Command.ACKNOWLEDGE:
                 self._owed.add(heard.sales.hear_acknowledgement(frame.data[3:5]))
             return
-        self._counters["HEARD"] += 1
-        self._owed.add(self._presence.heard(now))
+        self._heard(now)
         if heard.at is not None and now - heard.at > SIGHT_MS:
             heard.sales.lose_sight()
         heard.at = now

@@ -4,7 +4,7 @@ Where the published driver uses a byte its meaning is known; the others are kept
 bytes hold, as that driver's author remarks, a totalizer too: where, is not known.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drivers.zhengxing.codec import STATE_AT, Frame
 
@@ -65,6 +65,12 @@ def sale(frame: Frame, unsteady: tuple[int, ...] = ()) -> Sale:
         chain=data[23:25],
         other=b"".join(steady[begin:end] for begin, end in _OTHER),
     )
+
+
+def named_by_totals(sale: Sale, totals: Totals) -> Sale:
+    """The sale with its chain number and the totals command in the place of its own other bytes."""
+    stand_in = sale.chain + totals.amount_count.to_bytes(4) + totals.volume_count.to_bytes(4)
+    return replace(sale, other=stand_in)
 
 
 def totals(frame: Frame) -> Totals:

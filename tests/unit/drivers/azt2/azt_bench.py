@@ -7,45 +7,11 @@ from drivers.azt2.session import AztMaster
 from drivers.azt2.simulator import AztSimulator, Habits
 from drivers.azt2.tap import AztTap
 from drivers.azt2.words import Command
-from drivers.conformance import Identity, identity_of
-from drivers.events import Answer, DriverEvent, Fuelling, FuellingStarted, Monotonic, Outcome
-from drivers.session import Session
-
-YES = Answer(Outcome.DONE, durable=True)
-NOT_NOW = Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL")
+from drivers.events import Monotonic
+from tests.unit.drivers.machinery.session_bench import SessionBench
 
 
-class Bench:
-    """What both have: a session, a clock, a till that says `answer`, and everything that was reported."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.now = Monotonic(10_000)
-        self.events: list[DriverEvent] = []
-        self.answer = YES
-
-    @property
-    def fuellings(self) -> list[Fuelling]:
-        return [event for event in self.events if isinstance(event, Fuelling)]
-
-    @property
-    def identities(self) -> list[Identity]:
-        return [identity_of(fuelling) for fuelling in self.fuellings]
-
-    @property
-    def started(self) -> list[str]:
-        return [event.nozzle for event in self.events if isinstance(event, FuellingStarted)]
-
-    def count(self, code: str) -> int:
-        return self.session.counters().get(code, 0)
-
-    def _report(self) -> None:
-        while (event := self.session.next_event()) is not None:
-            self.events.append(event)
-            self.session.confirm(event, self.answer, self.now)
-
-
-class MasterBench(Bench):
+class MasterBench(SessionBench):
     """One pump and its master on a perfect wire. `sent` are the commands that were said, in order."""
 
     def __init__(self, habits: Habits | None = None, **options: object) -> None:
@@ -66,10 +32,7 @@ class MasterBench(Bench):
             self.now = Monotonic(self.now + 5)
             if data := self.simulator.bytes_to_send(self.now):
                 self.session.receive(data, self.now)
-            timer = self.session.next_timer()
-            if timer is not None and timer <= self.now:
-                self.session.handle_timer(self.now)
-            self._report()
+            self.turn()
             if data := self.session.bytes_to_send(self.now):
                 command = said(data)
                 self.sent.append(command)
@@ -85,7 +48,7 @@ class MasterBench(Bench):
         raise AssertionError("the pump still waits")
 
 
-class TapBench(Bench):
+class TapBench(SessionBench):
     """A wire of which every frame is said by the test. `ask` is question and answer, 15 ms apart."""
 
     def __init__(self, address: str = "1", **options: object) -> None:
@@ -106,16 +69,13 @@ class TapBench(Bench):
 
     def hear(self, data: bytes) -> None:
         self.session.receive(data, self.now)
-        self._report()
+        self.turn()
 
     def wait(self, duration_ms: int) -> None:
         until = self.now + duration_ms
         while self.now < until:
             self.now = Monotonic(min(self.now + 50, until))
-            timer = self.session.next_timer()
-            if timer is not None and timer <= self.now:
-                self.session.handle_timer(self.now)
-            self._report()
+            self.turn()
 
     def state(self, digits: str) -> None:
         self.ask(Command.STATE, digits)

@@ -13,7 +13,8 @@ from drivers.azt2.words import Command
 from drivers.conformance import odd, run
 from drivers.events import DeviceBack, DeviceSilent, Fuelling, Monotonic
 from drivers.faults import WIRES
-from tests.unit.drivers.azt2.azt_bench import NOT_NOW, YES, MasterBench, answer, said
+from tests.unit.drivers.azt2.azt_bench import MasterBench, answer, said
+from tests.unit.drivers.machinery.session_bench import NOT_NOW, YES
 
 MAY_SAY = {Command.STATE, Command.SALE, Command.TOTALS, Command.CONFIRM, Command.NUMBER}
 
@@ -201,6 +202,48 @@ def test_an_equal_sale_behind_a_lost_answer_to_the_confirmation_is_not_taken_for
     assert len(set(bench.identities)) == 2
 
 
+def _confirm_by_hand(bench: MasterBench) -> None:
+    """Somebody else confirms what the pump holds."""
+    bench.simulator.receive(codec.ask(3, Command.SALE) + codec.ask(3, Command.CONFIRM), bench.now)
+    assert bench.simulator.bytes_to_send(bench.now).endswith(answer(Short.DONE))
+
+
+@pytest.mark.parametrize("away", ["silent", "unplugged"])
+def test_an_equal_sale_that_came_while_we_were_away_is_not_taken_for_the_old_one(away: str) -> None:
+    bench = MasterBench(Habits(fuelling_ms=500, gives_numbers=False))
+    bench.run(1_000)
+    bench.simulator.sell(3_000, 150_000, 5_000, bench.now)
+    while not bench.fuellings:
+        bench.answer = NOT_NOW
+        bench.run(5)
+    bench.is_cut = True
+    bench.run(100)
+    _confirm_by_hand(bench)
+    bench.simulator.sell(3_000, 150_000, 5_000, bench.now)
+    bench.run(3_000 if away == "silent" else 1_200)
+    bench.is_cut = False
+    if away == "unplugged":
+        bench.session.disconnected(bench.now)
+    bench.answer = YES
+    bench.run_until_confirmed()
+    assert {each.raw.totalizer_after for each in bench.fuellings} == {"0000003000", "0000006000"}
+
+
+def test_that_one_sale_is_safe_confirms_no_other_one() -> None:
+    bench = MasterBench()
+    bench.run(1_000)
+    bench.simulator.sell(3_000, 150_000, 5_000, bench.now)
+    while not bench.fuellings:
+        bench.run(5)
+    bench.answer = NOT_NOW
+    _confirm_by_hand(bench)
+    bench.simulator.sell(2_000, 100_000, 5_000, bench.now)
+    bench.run(8_000)
+    assert [each.volume_ml for each in bench.fuellings][:2] == [30_000, 20_000]
+    assert Command.CONFIRM not in bench.sent
+    assert bench.simulator.backlog() == 1
+
+
 def test_what_flows_before_the_confirmation_makes_another_record_of_what_was_added() -> None:
     bench = MasterBench(Habits(fuelling_ms=500, gives_numbers=False))
     bench.simulator.start_totals(100_000)
@@ -306,6 +349,16 @@ def test_a_late_answer_is_not_the_answer_to_a_later_question() -> None:
     assert session.bytes_to_send(Monotonic(1_300)) == b"", "and for another one"
     assert session.bytes_to_send(Monotonic(1_500)) == codec.ask(1, Command.STATE)
     assert (session.counters()["NO_ANSWER"], session.counters()["LATE_ANSWER"]) == (1, 1)
+
+
+def test_a_pulled_plug_ends_the_waiting_for_a_late_answer() -> None:
+    session = AztMaster("1", AztOptions(mode="master"))
+    session.bytes_to_send(Monotonic(0))
+    session.handle_timer(Monotonic(600))
+    assert session.awaiting(), "its late answer is waited out"
+    session.disconnected(Monotonic(610))
+    assert not session.awaiting()
+    assert session.bytes_to_send(Monotonic(610)) == codec.ask(1, Command.STATE)
 
 
 def test_an_answer_of_another_shape_breaks_the_reading() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from drivers.azt2 import codec
 from drivers.azt2.codec import Frame, Reader, Short
 from drivers.azt2.options import AztOptions
-from drivers.azt2.reading import moved_ml, scaled
+from drivers.azt2.reading import moved_ml
 from drivers.azt2.session import AztMaster
 from drivers.azt2.tap import AztTap
 from drivers.azt2.view import explain
@@ -107,10 +107,3 @@ def test_the_totals_wrap(before: int, sold: int) -> None:
     assert moved_ml(f"{before:010d}", after, AztOptions()) == sold * 10
     assert moved_ml("", after, AztOptions()) is None
     assert moved_ml(f"{before:010d}", after[1:], AztOptions()) is None
-
-
-@given(st.integers(0, 99_999), st.integers(0, 3), st.integers(0, 3))
-@settings(deadline=None)
-def test_scaling_rounds_to_the_nearest(value: int, decimals: int, wanted: int) -> None:
-    result = scaled(str(value), decimals, wanted)
-    assert 2 * abs(result * 10**decimals - value * 10**wanted) <= 10**decimals

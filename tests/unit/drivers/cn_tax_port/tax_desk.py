@@ -4,35 +4,18 @@ from drivers.cn_tax_port.codec import Frame, Reader
 from drivers.cn_tax_port.options import TaxPortOptions
 from drivers.cn_tax_port.session import TaxPortSession
 from drivers.cn_tax_port.simulator import TaxPortSimulator
-from drivers.conformance import Identity, identity_of
-from drivers.events import Answer, DriverEvent, Fuelling, Monotonic, Outcome
-
-YES = Answer(Outcome.DONE, durable=True)
-NOT_NOW = Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL")
+from drivers.events import Monotonic
+from tests.unit.drivers.machinery.session_bench import SessionBench
 
 
-class TaxDesk:
-    """`run` serves both ends; the till says `answer`."""
+class TaxDesk(SessionBench):
+    """`run` serves both ends."""
 
     def __init__(self, simulator: TaxPortSimulator | None = None, **options: object) -> None:
         self.simulator = simulator or TaxPortSimulator()
         self.options = TaxPortOptions.model_validate({"poll_ms": 200, "answer_ms": 200, **options})
-        self.session = TaxPortSession("1", self.options)
-        self.now = Monotonic(10_000)
-        self.events: list[DriverEvent] = []
-        self.answer = YES
+        super().__init__(TaxPortSession("1", self.options))
         self.is_cut = False
-
-    @property
-    def fuellings(self) -> list[Fuelling]:
-        return [event for event in self.events if isinstance(event, Fuelling)]
-
-    @property
-    def identities(self) -> list[Identity]:
-        return [identity_of(fuelling) for fuelling in self.fuellings]
-
-    def count(self, code: str) -> int:
-        return self.session.counters().get(code, 0)
 
     def restart(self) -> None:
         """The agent dies and comes back: nothing is remembered."""
@@ -43,12 +26,7 @@ class TaxDesk:
             self.now = Monotonic(self.now + 10)
             if data := self.simulator.bytes_to_send(self.now):
                 self.session.receive(data, self.now)
-            timer = self.session.next_timer()
-            if timer is not None and timer <= self.now:
-                self.session.handle_timer(self.now)
-            while (event := self.session.next_event()) is not None:
-                self.events.append(event)
-                self.session.confirm(event, self.answer, self.now)
+            self.turn()
             data = self.session.bytes_to_send(self.now)
             if data and not self.is_cut:
                 self.simulator.receive(data, self.now)

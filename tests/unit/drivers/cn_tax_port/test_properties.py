@@ -7,7 +7,6 @@ from drivers.checksums import xor_lrc
 from drivers.cn_tax_port import codec
 from drivers.cn_tax_port.codec import Command, Reader
 from drivers.cn_tax_port.options import TaxPortOptions
-from drivers.cn_tax_port.reading import scaled
 from drivers.cn_tax_port.session import TaxPortSession
 from drivers.cn_tax_port.view import explain
 from drivers.events import Fuelling, Monotonic
@@ -96,10 +95,3 @@ def test_what_was_sold_is_what_is_reported(
     assert fuelling.unit_price_milli == price_fen * 10
     assert fuelling.totalizer_after_ml == (total_cl + volume_cl) % 10**12 * 10
     assert fuelling.flags == ()
-
-
-@given(st.integers(0, 999_999), st.integers(0, 3), st.integers(0, 3))
-@settings(deadline=None)
-def test_scaling_rounds_to_the_nearest(value: int, decimals: int, wanted: int) -> None:
-    result = scaled(str(value), decimals, wanted)
-    assert 2 * abs(result * 10**decimals - value * 10**wanted) <= 10**decimals

@@ -10,7 +10,8 @@ from drivers.cn_tax_port.simulator import TaxPortSimulator
 from drivers.conformance import run
 from drivers.events import DeviceBack, DeviceSilent, Monotonic
 from drivers.faults import WIRES
-from tests.unit.drivers.cn_tax_port.tax_desk import NOT_NOW, YES, TaxDesk, only_frame
+from tests.unit.drivers.cn_tax_port.tax_desk import TaxDesk, only_frame
+from tests.unit.drivers.machinery.session_bench import NOT_NOW, YES
 
 
 def test_a_sale_that_came_while_we_watched_is_reported_at_once() -> None:
@@ -43,7 +44,7 @@ def test_a_retained_sale_after_our_restart_is_the_same_digits_again() -> None:
     desk.sell()
     desk.run(1_000)
     desk.restart()
-    desk.run(6_000)
+    desk.run(16_000)
     assert len(desk.fuellings) == 2
     assert len(set(desk.identities)) == 1
     assert desk.fuellings[1].ended is None
@@ -54,11 +55,72 @@ def test_a_retained_sale_whose_total_follows_late_is_the_same_digits_too() -> No
     desk.run(6_000)
     desk.sell()
     desk.restart()
-    desk.run(8_000)
+    desk.run(20_000)
     desk.restart()
-    desk.run(8_000)
+    desk.run(20_000)
     assert {each.raw.totalizer_after for each in desk.fuellings} == {"000000003000"}
     assert len(desk.fuellings) == 2
+
+
+def test_a_total_that_follows_very_late_makes_no_second_identity_after_our_start() -> None:
+    desk = TaxDesk(TaxPortSimulator(lag_ms=10_000))
+    desk.run(1_000)
+    desk.sell()
+    desk.restart()
+    desk.run(30_000)
+    desk.restart()
+    desk.run(30_000)
+    assert {each.raw.totalizer_after for each in desk.fuellings} == {"000000003000"}
+    assert len(desk.fuellings) == 2
+
+
+@pytest.mark.parametrize("missed", [False, True])
+def test_a_total_that_counts_long_after_the_sale_makes_no_second_one_of_it(missed: bool) -> None:
+    """At payment, say, or at the next lift: it then moves by just what is shown."""
+    desk = TaxDesk(TaxPortSimulator(lag_ms=40_000))
+    desk.run(20_000)
+    if missed:
+        desk.sell(2_000, 15_540, when="311258")
+        desk.run(60_000)
+        desk.session.disconnected(desk.now)
+        desk.sell(4_000, 31_080, when="311259")
+        desk.sell(when="311301")
+    else:
+        desk.sell()
+    desk.run(90_000)
+    assert [each.volume_ml for each in desk.fuellings][missed:] == [30_000]
+    assert desk.count("TOTAL_MOVED_ALONE") == 1 + missed
+    desk.sell(1_000, 7_770, when="311302")
+    desk.run(90_000)
+    assert [each.volume_ml for each in desk.fuellings][-1:] == [10_000]
+
+
+def test_an_equal_sale_behind_one_whose_total_came_late_is_reported() -> None:
+    desk = TaxDesk(TaxPortSimulator(lag_ms=40_000))
+    desk.run(20_000)
+    desk.sell()
+    desk.run(60_000)
+    desk.sell()
+    desk.run(60_000)
+    assert [each.totalizer_after_ml for each in desk.fuellings] == [0, 60_000]
+    assert len(set(desk.identities)) == 2
+
+
+def test_a_memory_that_was_reset_makes_no_sale_of_what_is_shown_and_goes_on_from_zero() -> None:
+    desk = TaxDesk()
+    desk.simulator.start_totals(1, 100_000, 777_000)
+    desk.run(20_000)
+    desk.sell()
+    desk.run(1_000)
+    desk.simulator.start_totals(1, 0, 0)
+    desk.run(20_000)
+    assert len(desk.fuellings) == 1
+    assert desk.count("TOTAL_MOVED_ALONE") == 1
+    desk.sell(2_000, 15_540, when="011300")
+    desk.run(1_000)
+    assert [(each.volume_ml, each.totalizer_before_ml, each.flags) for each in desk.fuellings[1:]] == [
+        (20_000, 0, ())
+    ]
 
 
 def test_two_equal_sales_within_one_minute_differ_in_the_total() -> None:
@@ -89,7 +151,7 @@ def test_a_missed_sale_shows_in_the_total_of_the_next_one() -> None:
     desk.run(6_000)
     desk.sell(2_000, 15_540, when="311258")
     desk.sell(3_000, 23_310)
-    desk.run(6_000)
+    desk.run(16_000)
     (fuelling,) = desk.fuellings
     assert fuelling.volume_ml == 30_000
     assert (fuelling.totalizer_before_ml, fuelling.totalizer_after_ml) == (0, 50_000)
@@ -112,7 +174,7 @@ def test_a_sale_that_is_overwritten_before_its_total_is_known_is_only_counted() 
     desk.sell(2_000, 15_540, when="311258")
     desk.run(1_000)
     desk.sell(3_000, 23_310)
-    desk.run(10_000)
+    desk.run(20_000)
     assert [each.volume_ml for each in desk.fuellings] == [30_000]
     assert desk.fuellings[0].totalizer_after_ml == 50_000
     assert desk.count("OVERTAKEN") == 1
@@ -144,6 +206,25 @@ def test_the_padding_of_one_maker_is_understood() -> None:
     desk.sell()
     desk.run(1_000)
     assert [each.volume_ml for each in desk.fuellings] == [30_000]
+
+
+def test_a_pulled_plug_ends_the_waiting_for_a_late_answer() -> None:
+    session = TaxPortSession("1", TaxPortOptions())
+    session.bytes_to_send(Monotonic(0))
+    session.handle_timer(Monotonic(500))
+    assert session.awaiting(), "its late answer is waited out"
+    session.disconnected(Monotonic(510))
+    assert not session.awaiting()
+    assert session.bytes_to_send(Monotonic(510)) == codec.ask_latest(1)
+
+
+def test_a_pulled_plug_begins_the_reading_anew() -> None:
+    session = TaxPortSession("1", TaxPortOptions())
+    session.bytes_to_send(Monotonic(0))
+    session.receive(codec.encode(Command.LATEST, b"\x01" + b"1" * 22), Monotonic(10))
+    assert session.bytes_to_send(Monotonic(100)) == codec.ask_grand(1)
+    session.disconnected(Monotonic(110))
+    assert session.bytes_to_send(Monotonic(110)) == codec.ask_latest(1)
 
 
 def test_what_is_no_number_is_counted_and_not_reported() -> None:

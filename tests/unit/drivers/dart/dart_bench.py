@@ -1,47 +1,13 @@
 """Benches for the DART tests: one for who listens, frame by frame, and one for a master with its pump."""
 
-from drivers.conformance import Identity, identity_of
 from drivers.dart import codec, words
 from drivers.dart.codec import Control, Frame
 from drivers.dart.options import DartOptions
 from drivers.dart.session import DartMaster
 from drivers.dart.simulator import DartSimulator
 from drivers.dart.tap import DartTap
-from drivers.events import Answer, DriverEvent, Fuelling, FuellingStarted, Monotonic, Outcome
-from drivers.session import Session
-
-YES = Answer(Outcome.DONE, durable=True)
-NOT_NOW = Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL")
-
-
-class Bench:
-    """What both have: a session, a clock, a till that says `answer`, and everything that was reported."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.now = Monotonic(10_000)
-        self.events: list[DriverEvent] = []
-        self.answer = YES
-
-    @property
-    def fuellings(self) -> list[Fuelling]:
-        return [event for event in self.events if isinstance(event, Fuelling)]
-
-    @property
-    def identities(self) -> list[Identity]:
-        return [identity_of(fuelling) for fuelling in self.fuellings]
-
-    @property
-    def started(self) -> list[str]:
-        return [event.nozzle for event in self.events if isinstance(event, FuellingStarted)]
-
-    def count(self, code: str) -> int:
-        return self.session.counters().get(code, 0)
-
-    def _report(self) -> None:
-        while (event := self.session.next_event()) is not None:
-            self.events.append(event)
-            self.session.confirm(event, self.answer, self.now)
+from drivers.events import Monotonic
+from tests.unit.drivers.machinery.session_bench import SessionBench
 
 
 def status(code: int) -> bytes:
@@ -60,7 +26,7 @@ def totals(number: int, digits: str) -> bytes:
     return b"\x65\x10" + bytes((number,)) + bytes.fromhex(digits.zfill(10) * 2 + "0" * 10)
 
 
-class TapBench(Bench):
+class TapBench(SessionBench):
     """A pair of wires, spoken on by the test."""
 
     def __init__(self, **options: object) -> None:
@@ -77,20 +43,20 @@ class TapBench(Bench):
         """The pump is polled and says this; we do not hear it if it is `lost`."""
         frame = Frame(address, Control.DATA, self.pump_tx_no, b"".join(transactions))
         self.pump_tx_no = self.pump_tx_no % 15 + 1
-        self._wire(Frame(address, Control.POLL))
+        self.wire(Frame(address, Control.POLL))
         if not lost:
-            self._wire(frame)
-        self._wire(Frame(address, Control.ACK, frame.tx_no))
+            self.wire(frame)
+        self.wire(Frame(address, Control.ACK, frame.tx_no))
 
     def quiet(self) -> None:
         """The pump is polled and has nothing to say."""
-        self._wire(Frame(0x50, Control.POLL))
-        self._wire(Frame(0x50, Control.EOT))
+        self.wire(Frame(0x50, Control.POLL))
+        self.wire(Frame(0x50, Control.EOT))
 
     def host(self, data: bytes) -> None:
         """The controller says this, the pump acknowledges."""
-        self._wire(Frame(0x50, Control.DATA, self.host_tx_no, data))
-        self._wire(Frame(0x50, Control.ACK, self.host_tx_no))
+        self.wire(Frame(0x50, Control.DATA, self.host_tx_no, data))
+        self.wire(Frame(0x50, Control.ACK, self.host_tx_no))
         self.host_tx_no = self.host_tx_no % 15 + 1
 
     def fuel(self, volume: str, amount: str, number: int = 1, price: str = "000750") -> None:
@@ -106,18 +72,16 @@ class TapBench(Bench):
 
     def wait(self, duration_ms: int) -> None:
         self.now = Monotonic(self.now + duration_ms)
-        self.session.handle_timer(self.now)
-        self._report()
+        self.turn()
 
-    def _wire(self, frame: Frame) -> None:
+    def wire(self, frame: Frame) -> None:
         self.now = Monotonic(self.now + 10)
         self.session.receive(codec.encode(frame), self.now)
-        self.session.handle_timer(self.now)
-        self._report()
+        self.turn()
         assert self.session.bytes_to_send(self.now) == b""
 
 
-class MasterBench(Bench):
+class MasterBench(SessionBench):
     """A pump that sells by itself and its only master, on a perfect wire."""
 
     def __init__(self, simulator: DartSimulator | None = None, **options: object) -> None:
@@ -138,10 +102,7 @@ class MasterBench(Bench):
                 self.simulator.handle_timer(self.now)
             if data := self.simulator.bytes_to_send(self.now):
                 self.session.receive(data, self.now)
-            timer = self.session.next_timer()
-            if timer is not None and timer <= self.now:
-                self.session.handle_timer(self.now)
-            self._report()
+            self.turn()
             if data := self.session.bytes_to_send(self.now):
                 self.sent += codec.Reader().feed(data)
                 if not self.is_cut:

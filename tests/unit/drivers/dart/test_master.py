@@ -6,13 +6,16 @@ from drivers.conformance import identity_of, run
 from drivers.dart import DRIVER, codec, words
 from drivers.dart.case import MasterCase
 from drivers.dart.codec import Control, Frame
+from drivers.dart.last_sale import LastSale
 from drivers.dart.options import DartOptions
 from drivers.dart.session import DartMaster
 from drivers.dart.simulator import DartSimulator
-from drivers.events import DeviceBack, DeviceSilent, Monotonic
+from drivers.dart.words import Filling, Nozzle, Status, Totals
+from drivers.events import DeviceBack, DeviceSilent, Fuelling, Monotonic
 from drivers.faults import WIRES
 from drivers.session import Session
-from tests.unit.drivers.dart.dart_bench import NOT_NOW, YES, MasterBench
+from tests.unit.drivers.dart.dart_bench import MasterBench
+from tests.unit.drivers.machinery.session_bench import NOT_NOW, YES
 
 
 def _sold(bench: MasterBench) -> list[tuple[str, int, int, int | None]]:
@@ -54,16 +57,61 @@ def test_two_equal_fuellings_are_two_and_the_totalizer_wraps() -> None:
 
 def test_a_display_that_is_still_there_after_our_restart_is_the_same_digits_again() -> None:
     bench = MasterBench()
+    bench.run(1_000)
     bench.simulator.sell(1, 3_000, 22_500, 750, bench.now)
     bench.run(4_000)
     bench.restart()
-    bench.run(4_000)
+    bench.run(10_000)
     assert len(bench.fuellings) == 2
     assert len(set(bench.identities)) == 1
     assert bench.fuellings[1].ended is None
     bench.session.disconnected(bench.now)
-    bench.run(4_000)
+    bench.run(10_000)
     assert len(bench.fuellings) == 2
+
+
+class _Forgetful(DartSimulator):
+    def forget(self, frame_count: int) -> None:
+        """What it had to say is gone, with so many numbers."""
+        self.pump.changes = {"nozzle"} if frame_count else set()
+        self._tx_no += frame_count
+
+
+@pytest.mark.parametrize("away", ["silent", "unplugged", "frames missed"])
+def test_a_pump_that_sold_meanwhile_and_tells_nothing_of_it_is_asked(away: str) -> None:
+    bench = MasterBench(simulator := _Forgetful())
+    bench.run(1_000)
+    bench.is_cut = True
+    simulator.sell(1, 3_000, 22_500, 750, bench.now, duration_ms=300)
+    bench.run(2_700 if away == "silent" else 1_500)
+    simulator.forget(2 if away == "frames missed" else 0)
+    bench.is_cut = False
+    if away == "unplugged":
+        bench.session.disconnected(bench.now)
+    bench.run(3_000)
+    assert bench.count("FRAMES_MISSED") == (away == "frames missed")
+    assert _sold(bench) == [("1", 30_000, 7_500, 30_000)]
+
+
+def test_totals_while_fuel_flows_are_not_those_of_before() -> None:
+    sales = LastSale("50", DartOptions(mode="master"))
+    sales.hear([Status(1), Totals(1, ("0000100000", "0", "0"))], Monotonic(0))
+    sales.hear([Status(4), Totals(1, ("0000101000", "0", "0"))], Monotonic(1_000))
+    ended = [Filling("00003000", "00022500"), Nozzle("000750", 1, is_out=False), Status(5)]
+    sales.hear(ended, Monotonic(2_000))
+    (fuelling,) = sales.hear([Totals(1, ("0000103000", "0", "0"))], Monotonic(2_100))
+    assert isinstance(fuelling, Fuelling)
+    assert (fuelling.totalizer_before_ml, fuelling.flags) == (1_000_000, ())
+
+
+def test_a_retained_display_is_not_of_the_nozzle_that_was_lifted_and_hung_up_since() -> None:
+    sales = LastSale("50", DartOptions(mode="master", nozzles=(1, 2)))
+    stands = [Status(5), Filling("00003000", "00022500"), Nozzle("000900", 2, is_out=False)]
+    totals = [Totals(number, ("0000100000", "0", "0")) for number in (1, 2)]
+    for at_ms in range(40):
+        sales.begin_round()
+        assert sales.hear([*stands, *totals], Monotonic(at_ms)) == []
+    assert sales.counts["NOZZLE_UNKNOWN"] >= 1
 
 
 def test_the_pumps_power_failure_ends_a_fuelling_with_what_was_delivered() -> None:
@@ -116,13 +164,14 @@ def test_a_pump_that_forgets_its_nozzle_is_known_by_the_totals_that_moved() -> N
     bench.run(4_000)
     assert _sold(bench) == [("2", 30_000, 7_500, 30_000)]
     bench.restart()
-    bench.run(4_000)
+    bench.run(10_000)
     assert len(bench.fuellings) == 1
     assert bench.count("NOZZLE_UNKNOWN") == 1
 
 
 def test_a_fuelling_is_reported_until_the_till_has_it() -> None:
     bench = MasterBench()
+    bench.run(1_000)
     bench.answer = NOT_NOW
     bench.simulator.sell(1, 3_000, 22_500, 750, bench.now)
     bench.run(6_000)
@@ -162,7 +211,7 @@ def test_every_data_frame_is_acknowledged_by_its_number_also_a_duplicate() -> No
         session.receive(b"\x50\x70\xfa", Monotonic(now + 130))
         session.disconnected(Monotonic(now + 900))
         if now == 0:
-            session._sequence.hear(7)
+            session._sequence.hear(Frame(0x50, Control.DATA, 7, b"\x01\x01\x05"))
     assert session.counters()["DUPLICATE"] == 1
 
 
@@ -195,6 +244,48 @@ def test_a_refusal_begins_the_numbers_again() -> None:
     session.receive(b"\x50\x70\xfa", Monotonic(910))
     assert session.bytes_to_send(Monotonic(920))[1] == 0x30
     assert session.counters()["REFUSED"] == 1
+
+
+def test_a_pulled_plug_ends_the_waiting_for_a_late_answer() -> None:
+    session = DartMaster("50", DartOptions(mode="master", answer_ms=100))
+    session.bytes_to_send(Monotonic(0))
+    session.handle_timer(Monotonic(100))
+    assert session.awaiting(), "its late answer is waited out"
+    session.disconnected(Monotonic(110))
+    assert not session.awaiting()
+    assert session.bytes_to_send(Monotonic(110)) == b"\x50\x20\xfa"
+
+
+@pytest.mark.parametrize("last", [0, 1, 7, 15])
+def test_a_master_that_starts_again_is_understood_whatever_number_the_pump_heard_last(last: int) -> None:
+    """Our first number is 0: a pump that heard 0 last drops the first question as a duplicate."""
+    bench = MasterBench()
+    bench.simulator.receive(codec.encode(Frame(0x50, Control.DATA, last, words.ASK_STATE)), bench.now)
+    assert bench.simulator.bytes_to_send(bench.now) == bytes((0x50, 0xC0 | last, 0xFA))
+    bench.run(2_000)
+    bench.simulator.sell(1, 3_000, 22_500, 750, bench.now)
+    bench.run(4_000)
+    assert _sold(bench) == [("1", 30_000, 7_500, 30_000)]
+
+
+def test_a_display_whose_totals_count_late_has_one_identity_over_our_restarts() -> None:
+    class Late(DartSimulator):
+        counts_at = Monotonic(0)
+
+        def bytes_to_send(self, now: Monotonic) -> bytes:
+            self.pump.totals = {1: 103_000 if now >= self.counts_at else 100_000}
+            return super().bytes_to_send(now)
+
+    bench = MasterBench(simulator := Late())
+    simulator.counts_at = Monotonic(10**9)
+    simulator.sell(1, 3_000, 22_500, 750, bench.now)
+    bench.run(2_100)
+    bench.restart()
+    simulator.counts_at = Monotonic(bench.now + 2_000)
+    bench.run(10_000)
+    bench.restart()
+    bench.run(10_000)
+    assert {each.raw.totalizer_after for each in bench.fuellings} == {"0000103000"}
 
 
 def test_an_address_that_is_none_is_refused() -> None:
@@ -242,6 +333,7 @@ def test_nothing_but_polls_acknowledgements_and_reading_questions_is_ever_said(w
 
 def test_identities_are_made_of_what_the_pump_said() -> None:
     bench = MasterBench()
+    bench.run(1_000)
     bench.simulator.sell(1, 3_000, 22_500, 750, bench.now)
     bench.run(4_000)
     (fuelling,) = bench.fuellings

@@ -109,9 +109,10 @@ def test_transactions_hide_nothing(data: bytes) -> None:
 def test_numbers_in_order_are_in_order_in_both_ways_of_wrapping(first: int, count: int) -> None:
     for wrap in (0, 1):
         sequence, tx_no = Sequence(), first
-        assert sequence.hear(tx_no) is Heard.FIRST
+        assert sequence.hear(Frame(0x50, Control.DATA, tx_no)) is Heard.FIRST
         for _ in range(count):
             tx_no = wrap if tx_no == 15 else tx_no + 1
-            assert sequence.hear(tx_no) is Heard.NEXT
-            assert sequence.hear(tx_no) is Heard.DUPLICATE
+            frame = Frame(0x50, Control.DATA, tx_no, b"\x01\x01\x05")
+            assert sequence.hear(frame) is Heard.NEXT
+            assert sequence.hear(frame) is Heard.DUPLICATE
     assert next_tx_no(15) == 1

@@ -8,12 +8,14 @@ import pytest
 from drivers.conformance import Identity, identity_of, run
 from drivers.dart import DRIVER, words
 from drivers.dart.case import ListenCase
+from drivers.dart.codec import Control, Frame
 from drivers.dart.controller import DO_AUTHORISE, DO_PRICES, DO_RESET, TappedWire
 from drivers.dart.options import DartOptions
 from drivers.dart.tap import DartTap
 from drivers.events import DeviceBack, DeviceSilent, Fuelling, Monotonic
 from drivers.faults import WIRES
-from tests.unit.drivers.dart.dart_bench import NOT_NOW, YES, TapBench, display, nozzle, status, totals
+from tests.unit.drivers.dart.dart_bench import TapBench, display, nozzle, status, totals
+from tests.unit.drivers.machinery.session_bench import NOT_NOW, YES
 
 
 def test_a_fuelling_is_reported_when_its_totals_pass_by() -> None:
@@ -57,11 +59,8 @@ def test_a_display_that_goes_before_its_totals_is_reported_without_them_once() -
     bench.fuel("3000", "22500")
     bench.pump(totals(1, "109000"))
     first, second, third = bench.fuellings
-    assert [each.raw.totalizer_after for each in bench.fuellings] == [
-        "0000100000+1",
-        "0000100000+2",
-        "0000109000",
-    ]
+    assert bench.last_totals == ["0000100000", "0000100000", "0000109000"]
+    assert len(set(bench.identities)) == 3
     assert [each.totalizer_after_ml for each in bench.fuellings] == [1_030_000, 1_060_000, 1_090_000]
     assert [each.totalizer_before_ml for each in bench.fuellings] == [1_000_000, 1_030_000, 1_060_000]
     assert first.flags == second.flags == ("TOTALIZER_UNHEARD",)
@@ -112,7 +111,8 @@ def test_without_totals_it_is_reported_at_its_end_and_a_retained_display_never_i
     bench = TapBench(totals_follow=False)
     bench.fuel("3000", "22500")
     bench.fuel("3000", "22500")
-    assert [each.raw.totalizer_after for each in bench.fuellings] == ["+1", "+2"]
+    assert bench.last_totals == ["", ""]
+    assert len(set(bench.identities)) == 2
     bench.restart()
     bench.pump(display("3000", "22500"), nozzle(1, out=False), status(5))
     bench.quiet()
@@ -166,6 +166,17 @@ def test_a_missing_frame_leaves_no_half_fuelling() -> None:
     assert [each.volume_ml for each in bench.fuellings] == [20_000]
 
 
+def test_without_totals_equal_fuellings_before_and_behind_our_restart_are_two() -> None:
+    """Nothing tells the second one from the first but what was heard around it."""
+    bench = TapBench(totals_follow=False)
+    for start in range(3):
+        for _ in range(start + 1):
+            bench.pump(display("0", "0"), status(1))
+        bench.fuel("3000", "22500")
+        bench.restart()
+    assert len(bench.fuellings) == len(set(bench.identities)) == 3
+
+
 def test_a_whole_fuelling_is_kept_over_a_gap_until_its_display_is_heard_again_or_gone() -> None:
     for is_shown_again in (True, False):
         bench = TapBench()
@@ -179,7 +190,7 @@ def test_a_whole_fuelling_is_kept_over_a_gap_until_its_display_is_heard_again_or
             bench.pump(totals(1, "103000"))
         bench.pump(display("0", "0"), status(1))
         (fuelling,) = bench.fuellings
-        assert fuelling.raw.totalizer_after == ("0000103000" if is_shown_again else "+1")
+        assert bench.last_totals == ["0000103000" if is_shown_again else ""]
         assert fuelling.ended is not None
         assert fuelling.ended < ended
 
@@ -319,6 +330,90 @@ def test_a_pump_that_does_not_answer_is_silent_although_it_is_polled() -> None:
     bench.quiet()
     assert isinstance(bench.events[-1], DeviceBack)
     assert bench.count("SILENT") == 1
+
+
+def test_a_dead_pump_is_silent_also_if_its_controller_talks_to_it() -> None:
+    """A question for the state reads like the state "not programmed", behind a poll nobody answered too."""
+    bench = TapBench()
+    bench.quiet()
+    for number in range(40):
+        bench.wire(Frame(0x50, Control.POLL))
+        bench.wait(110)
+        bench.wire(Frame(0x50, Control.DATA, number % 15, words.ASK_STATE))
+        bench.wait(110)
+    assert [type(event) for event in bench.events] == [DeviceBack, DeviceSilent]
+
+
+@pytest.mark.parametrize("torn", [b"\x50\x33\x01\x01\x05\xfa", b"\x50\xc3"])
+def test_what_comes_behind_a_torn_frame_is_no_answer_to_the_poll_before_it(torn: bytes) -> None:
+    bench = TapBench()
+    bench.pump(nozzle(1, out=True))
+    bench.pump(status(4))
+    bench.pump(display("1000", "7500"))
+    bench.wire(Frame(0x50, Control.POLL))
+    bench.session.receive(torn, bench.now)
+    bench.wire(Frame(0x50, Control.DATA, bench.pump_tx_no, DO_RESET))
+    bench.pump_tx_no += 1
+    bench.pump(totals(1, "103000"))
+    assert bench.fuellings == [], (
+        "the reset was taken for the end, and the display had another volume by then"
+    )
+
+
+def test_a_stray_byte_between_poll_and_answer_is_allowed() -> None:
+    bench = TapBench()
+    bench.wire(Frame(0x50, Control.POLL))
+    bench.session.receive(b"\x00", bench.now)
+    bench.wire(Frame(0x50, Control.DATA, 0, status(4) + nozzle(1, out=True)))
+    assert bench.started == ["1"]
+
+
+def test_what_comes_behind_a_pulled_plug_is_no_answer_to_the_poll_before_it() -> None:
+    bench = TapBench()
+    bench.wire(Frame(0x50, Control.POLL))
+    bench.session.disconnected(bench.now)
+    bench.wire(Frame(0x50, Control.DATA, 0, DO_RESET))
+    assert bench.count("HEARD") == 0
+
+
+def test_totals_that_have_not_moved_yet_are_not_this_ones() -> None:
+    bench = TapBench()
+    bench.pump(status(5), nozzle(1, out=False))
+    bench.pump(totals(1, "100000"))
+    bench.fuel("3000", "22500")
+    bench.pump(totals(1, "100000"))
+    assert bench.fuellings == []
+    assert bench.count("TOTAL_UNMOVED") == 1
+    bench.pump(totals(1, "103000"))
+    assert [each.raw.totalizer_after for each in bench.fuellings] == ["0000103000"]
+
+
+def test_a_display_that_was_reported_is_not_reported_again_behind_a_gap() -> None:
+    bench = TapBench()
+    bench.fuel("3000", "22500")
+    bench.pump(totals(1, "103000"))
+    bench.session.disconnected(bench.now)
+    bench.pump(display("3000", "22500"), nozzle(1, out=False), status(5))
+    bench.pump(totals(1, "103000"))
+    assert len(bench.fuellings) == 1
+
+
+def test_another_frame_under_the_same_number_is_no_duplicate() -> None:
+    """The pump restarted behind its very first frame, or fifteen frames were missed."""
+    bench = TapBench()
+    bench.pump(nozzle(1, out=True), status(4), display("1000", "7500"))
+    bench.pump_tx_no = 0
+    bench.pump(b"\x05\x01\x01", display("2000", "15000"), nozzle(1, out=False), status(0))
+    assert bench.count("DUPLICATE") == 0
+    assert bench.count("PUMP_RESTARTED") == 1
+    assert bench.count("ALARM_01") == 1
+
+
+def test_a_frame_whose_lengths_do_not_add_up_is_counted() -> None:
+    bench = TapBench()
+    bench.wire(Frame(0x50, Control.POLL))
+    bench.wire(Frame(0x50, Control.DATA, 0, display("3000", "22500") + b"\x01\x07\x05"))
+    assert bench.count("LENGTHS_WRONG") == 1
 
 
 CONTROLLERS = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from drivers.checksums import crc16_kermit
 from drivers.dart import codec, words
 from drivers.dart.codec import Control, Frame
 from drivers.dart.options import DartOptions
@@ -110,3 +111,29 @@ def test_both_scales_that_were_seen(
     assert not price_fits(shown, DartOptions(price_decimals=1))
     assert fuelling.raw.volume == filling.volume
     assert fuelling.totalizer_modulus_ml == 10**11
+
+
+@pytest.mark.parametrize(
+    ("check", "volume", "amount", "tx_no"),
+    [
+        ("FA 10", "00018066", "00135495", 2),
+        ("FA FA", "00021766", "00163245", 6),
+        ("10 FA", "00026641", "00199807", 1),
+    ],
+)
+def test_a_dle_stands_before_every_fa_of_the_check_value_too(
+    check: str, volume: str, amount: str, tx_no: int
+) -> None:
+    frame = Frame(0x50, Control.DATA, tx_no, b"\x02\x08" + bytes.fromhex(volume + amount))
+    data = codec.encode(frame)
+    stuffed = bytes.fromhex(check.replace("FA", "10 FA"))
+    assert data.endswith(frame.data + stuffed + b"\x03\xfa")
+    assert list(codec.Reader().feed(data + b"\x50\x20\xfa")) == [frame, Frame(0x50, Control.POLL)]
+    assert list(codec.pieces(data + data)) == [data, data]
+    assert list(codec.Reader().feed(data.replace(b"\x10\xfa", b"\xfa"))) == []
+
+
+def test_the_check_value_that_texts_name_is_not_taken() -> None:
+    """CRC-16/CCITT (polynomial 1021) is what several open programs use; no captured frame has it."""
+    said = b"\x50\x30\x01\x01\x00"
+    assert list(codec.Reader().feed(said + crc16_kermit(said).to_bytes(2, "little") + b"\x03\xfa")) == []

@@ -1,5 +1,7 @@
 """Unit: do people read what a DART frame says, by whom, and with raw digits beside their meaning?"""
 
+import pytest
+
 from drivers.dart import DRIVER, codec
 from drivers.dart.codec import Control, Frame
 from drivers.dart.options import DartOptions
@@ -50,6 +52,7 @@ def test_the_controllers_frames() -> None:
     assert said(b"\x65\x01\x01").title == "question: totals"
     assert said(b"\x04\x04\x00\x02\x00\x00").title == "preset amount"
     assert said(b"\x02\x02\x01\x02").title == "allow nozzles"
+    assert said(b"\x09\x05\x00\x00\x12\x34\x56").title == "identity"
 
 
 def test_totals_alarms_and_parameters_of_the_pump() -> None:
@@ -62,6 +65,21 @@ def test_totals_alarms_and_parameters_of_the_pump() -> None:
         codec.encode(Frame(0x51, Control.DATA, 1, b"\x07\x19" + bytes(22) + b"\2\2\3")), OPTIONS
     )
     assert Detail("price decimals", "03", "3") in view.details
+
+
+@pytest.mark.parametrize("tag", [b"\x01\x23\x45\x67\x89", b"\x01\xfa\x45\xfa\xfa"])
+def test_a_recording_names_no_tag(tag: bytes) -> None:
+    assert DRIVER.redact is not None
+    for tx_no in range(16):
+        body = b"\x68\x05" + tag + b"\x01\x01\x04"
+        data = b"\x99" + SALE + POLL + codec.encode(Frame(0x50, Control.DATA, tx_no, body)) + END
+        clean = DRIVER.redact(data, OPTIONS)
+        assert len(clean) == len(data)
+        before, after = explain(data, OPTIONS), explain(clean, OPTIONS)
+        assert [(view.title, view.check) for view in before] == [(view.title, view.check) for view in after]
+        assert before[:3] + before[4:] == after[:3] + after[4:]
+        assert after[3].title == "tag, state"
+        assert tag[:1] not in clean[len(b"\x99" + SALE + POLL) + 4 :][:5]
 
 
 def test_damage_and_noise_are_shown_as_such() -> None:

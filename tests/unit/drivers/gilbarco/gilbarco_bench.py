@@ -1,46 +1,20 @@
 """Benches for the Gilbarco tests: one for who listens, word by word, and one for a master with its pumps."""
 
-from drivers.conformance import Identity, identity_of
-from drivers.events import Answer, DriverEvent, Fuelling, FuellingStarted, Monotonic, Outcome
+from drivers.events import Fuelling, Monotonic
 from drivers.gilbarco.options import GilbarcoOptions
 from drivers.gilbarco.session import GilbarcoMaster
 from drivers.gilbarco.simulator import GilbarcoSimulator, block
 from drivers.gilbarco.tap import GilbarcoTap
-from drivers.session import Session
+from tests.unit.drivers.machinery.session_bench import SessionBench
 
-YES = Answer(Outcome.DONE, durable=True)
-NOT_NOW = Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL")
 IDLE, CALL, AUTHORISED, BUSY, PEOT, FEOT, STOPPED = range(0x6, 0xD)
 
 
-class Bench:
-    """What both have: a session, a clock, a till that says `answer`, and everything that was reported."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.now = Monotonic(10_000)
-        self.events: list[DriverEvent] = []
-        self.answer = YES
-
-    @property
-    def fuellings(self) -> list[Fuelling]:
-        return [event for event in self.events if isinstance(event, Fuelling)]
-
-    @property
-    def identities(self) -> list[Identity]:
-        return [identity_of(fuelling) for fuelling in self.fuellings]
-
-    @property
-    def started(self) -> list[str]:
-        return [event.nozzle for event in self.events if isinstance(event, FuellingStarted)]
-
-    def count(self, code: str) -> int:
-        return self.session.counters().get(code, 0)
-
-    def _report(self) -> None:
-        while (event := self.session.next_event()) is not None:
-            self.events.append(event)
-            self.session.confirm(event, self.answer, self.now)
+def shown_total(fuelling: Fuelling) -> str:
+    """The raw totalizer; of the mark that stands in for one that was not read, only the "+" before it."""
+    total, plus, mark = fuelling.raw.totalizer_after.partition("+")
+    assert len(mark) == (8 if plus else 0)
+    return total + plus
 
 
 def digits(text: str) -> bytes:
@@ -62,7 +36,7 @@ def totals(*volumes: str) -> bytes:
     )
 
 
-class TapBench(Bench):
+class TapBench(SessionBench):
     """A line on which the test speaks for both sides."""
 
     def __init__(self, **options: object) -> None:
@@ -102,19 +76,17 @@ class TapBench(Bench):
 
     def silence(self, duration_ms: int) -> None:
         self.now = Monotonic(self.now + duration_ms)
-        self.session.handle_timer(self.now)
-        self._report()
+        self.turn()
 
     def wire(self, *pieces: bytes) -> None:
         for piece in pieces:
             self.now = Monotonic(self.now + 25)
             self.session.receive(piece, self.now)
-            self.session.handle_timer(self.now)
-            self._report()
+            self.turn()
             assert self.session.bytes_to_send(self.now) == b""
 
 
-class MasterBench(Bench):
+class MasterBench(SessionBench):
     """Pumps that sell by themselves and their only master, on a perfect line (that may echo)."""
 
     def __init__(self, simulator: GilbarcoSimulator | None = None, **options: object) -> None:
@@ -135,10 +107,7 @@ class MasterBench(Bench):
                 self.simulator.handle_timer(self.now)
             if data := self.simulator.bytes_to_send(self.now):
                 self.session.receive(data, self.now)
-            timer = self.session.next_timer()
-            if timer is not None and timer <= self.now:
-                self.session.handle_timer(self.now)
-            self._report()
+            self.turn()
             if data := self.session.bytes_to_send(self.now):
                 self._say(data)
 

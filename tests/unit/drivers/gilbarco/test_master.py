@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,8 @@ from drivers.gilbarco.session import GilbarcoMaster
 from drivers.gilbarco.simulator import GilbarcoSimulator
 from drivers.gilbarco.words import GradeTotals, Sale
 from drivers.session import Session
-from tests.unit.drivers.gilbarco.gilbarco_bench import NOT_NOW, YES, MasterBench, sale, totals
+from tests.unit.drivers.gilbarco.gilbarco_bench import MasterBench, sale, shown_total, totals
+from tests.unit.drivers.machinery.session_bench import NOT_NOW, YES
 
 NOW = Monotonic(1_000)
 OWN, OTHERS = Sale("0", "030000", "002250", "0750"), Sale("1", "010000", "000750", "0750")
@@ -73,6 +75,46 @@ def test_a_display_that_is_still_there_after_our_restart_is_the_same_digits_agai
     assert len(bench.fuellings) == 2
 
 
+def test_a_price_that_changes_under_a_display_makes_no_other_fuelling_of_it() -> None:
+    bench = MasterBench()
+    bench.run(1_000)
+    bench.simulator.sell("1/0", 30_000, 2_250, 750, bench.now)
+    bench.run(6_000)
+    pump = bench.simulator.pumps[1]
+    for price_count in (800, 850):
+        pump.display = replace(pump.display, price_count=price_count)
+        bench.session.disconnected(bench.now)
+        bench.run(6_000)
+        assert len(bench.fuellings) == 1
+    bench.restart()
+    bench.run(6_000)
+    assert [each.unit_price_milli for each in bench.fuellings] == [750, 850]
+    assert len(set(bench.identities)) == 1
+
+
+def test_without_totals_equal_fuellings_before_and_behind_our_restart_are_two() -> None:
+    bench = MasterBench(GilbarcoSimulator(answers_totals=False))
+    for start in range(3):
+        bench.run(1_000 * start)
+        bench.simulator.sell("1/0", 26_666, 2_000, 750, bench.now)
+        bench.run(15_000)
+        bench.restart()
+    assert len(bench.fuellings) == len(set(bench.identities)) == 3
+
+
+def test_a_fuelling_while_the_plug_was_out_is_read_however_short_that_was() -> None:
+    bench = MasterBench()
+    bench.run(1_000)
+    bench.simulator.sell("1/0", 30_000, 2_250, 750, bench.now)
+    bench.run(6_000)
+    pump = bench.simulator.pumps[1]
+    pump.display = replace(pump.display, volume_count=20_000, amount_count=1_500)
+    pump.totals[0] += 20_000
+    bench.session.disconnected(bench.now)
+    bench.run(3_000)
+    assert [volume_ml for _, volume_ml, _ in _sold(bench)] == [30_000, 20_000]
+
+
 def test_a_lift_without_flow_is_counted_and_is_no_fuelling() -> None:
     bench = MasterBench()
     bench.run(1_000)
@@ -115,11 +157,12 @@ def test_a_pump_without_totals_is_reported_only_when_it_was_seen_running() -> No
     bench = MasterBench(GilbarcoSimulator(answers_totals=False))
     bench.simulator.sell("1/0", 20_000, 1_500, 750, bench.now)
     bench.run(15_000)
-    assert [each.raw.totalizer_after for each in bench.fuellings] == ["+1"]
+    assert [shown_total(each) for each in bench.fuellings] == ["+"]
     assert bench.fuellings[0].flags == ("TOTALIZER_UNHEARD",)
     bench.simulator.sell("1/0", 20_000, 1_500, 750, bench.now)
     bench.run(15_000)
-    assert [each.raw.totalizer_after for each in bench.fuellings] == ["+1", "+2"]
+    assert [shown_total(each) for each in bench.fuellings] == ["+", "+"]
+    assert len(set(bench.identities)) == 2
     bench.restart()
     bench.run(15_000)
     assert len(bench.fuellings) == 2
@@ -193,10 +236,27 @@ def test_a_late_answer_is_none_to_a_later_question() -> None:
     assert session.bytes_to_send(Monotonic(440)) == b"\x02"
 
 
+def test_after_the_plug_was_out_a_visit_begins_anew() -> None:
+    """With what was answered before it nothing is done any more."""
+    session = _desk()
+    session.bytes_to_send(Monotonic(0))
+    session.receive(b"\x61", Monotonic(30))
+    assert session.bytes_to_send(Monotonic(35)) == b"\x41"
+    session.disconnected(Monotonic(40))
+    assert session.bytes_to_send(Monotonic(40)) == b"\x02"
+    session.receive(b"\x92", Monotonic(60))
+    session.disconnected(Monotonic(61))
+    for now in (70, 80, 200):
+        session.handle_timer(Monotonic(now))
+        assert session.bytes_to_send(Monotonic(now)) in (b"", b"\x01", b"\x02")
+    assert [type(event) for event in iter(session.next_event, None)] == [DeviceBack]
+
+
 def test_a_state_that_does_not_stand_alone_is_not_believed() -> None:
     session = _desk()
     session.bytes_to_send(Monotonic(0))
     session.receive(b"\x91", Monotonic(30))
+    assert session.bytes_to_send(Monotonic(30)) == b""
     session.receive(b"\x61", Monotonic(32))
     session.handle_timer(Monotonic(40))
     assert session.counters()["LATE_ANSWER"] == 1
@@ -266,6 +326,19 @@ def test_a_sale_that_was_read_once_may_be_another_pumps() -> None:
     assert counts["SALE_DOUBTED"] == 1
 
 
+def test_readings_of_before_a_gap_are_not_counted_with_those_behind_it() -> None:
+    """Another fuelling may have come between that shows the same."""
+    pump, _ = _pump()
+    total = (GradeTotals("0", "00010000", "00010000"),)
+    for readings, reported in ((2, 0), (2, 0), (3, 1)):
+        _hear_states(pump, State.IDLE)
+        heard = []
+        for _ in range(readings):
+            heard += [*pump.hear_sale(OWN, NOW), *pump.hear_totals(total, NOW)]
+        assert len(heard) == reported
+        pump.lose_sight()
+
+
 def test_a_display_reported_without_totals_is_not_reported_again_with_them() -> None:
     pump, _ = _pump()
     for volume in ("00010000",) * 3:
@@ -275,7 +348,7 @@ def test_a_display_reported_without_totals_is_not_reported_again_with_them() -> 
     _hear_states(pump, State.BUSY, State.BUSY, State.PEOT)
     pump.hear_sale(OWN, NOW)
     pump.hear_sale(OWN, NOW)
-    assert [each.raw.totalizer_after for each in pump.refuse_totals(NOW)] == ["00010000+1"]
+    assert [shown_total(each) for each in pump.refuse_totals(NOW)] == ["00010000+"]
     _hear_states(pump, State.BUSY, State.IDLE)
     for _ in range(9):
         pump.hear_sale(OWN, NOW)

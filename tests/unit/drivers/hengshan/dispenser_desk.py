@@ -2,36 +2,27 @@
 
 from collections.abc import Callable
 
-from drivers.events import Answer, DriverEvent, Fuelling, Monotonic, Outcome
+from drivers.events import Monotonic
 from drivers.hengshan import DRIVER, codec
 from drivers.hengshan.codec import Frame, Reader
 from drivers.hengshan.controller import TappedLoop
 from drivers.hengshan.options import HengshanOptions
 from drivers.hengshan.simulator import HengshanSimulator
-
-YES = Answer(Outcome.DONE, durable=True)
-NOT_NOW = Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL")
+from tests.unit.drivers.machinery.session_bench import SessionBench
 
 
-class DispenserDesk:
-    """`run` serves both ends; `wire` replaces what we say, `loop` what we hear; `till` answers."""
+class DispenserDesk(SessionBench):
+    """`run` serves both ends; `wire` replaces what we say, `loop` what we hear."""
 
     def __init__(self, simulator: HengshanSimulator | TappedLoop, **options: object) -> None:
         self.simulator = simulator
         is_master = isinstance(simulator, HengshanSimulator)
         given = {"mode": "master" if is_master else "listen", "gap_ms": 20, **options}
         self.options = HengshanOptions.model_validate(given)
-        self.session = DRIVER.open_session("1", self.options)
-        self.now = Monotonic(0)
+        super().__init__(DRIVER.open_session("1", self.options))
         self.sent: list[Frame] = []
-        self.events: list[DriverEvent] = []
         self.wire: Callable[[bytes], list[bytes]] = lambda data: [data]
         self.loop: Callable[[bytes], list[bytes]] = lambda data: [data]
-        self.till: Callable[[DriverEvent], Answer] = lambda event: YES
-
-    @property
-    def fuellings(self) -> list[Fuelling]:
-        return [event for event in self.events if isinstance(event, Fuelling)]
 
     def run(self, duration_ms: int) -> None:
         for _ in range(0, duration_ms, 10):
@@ -42,27 +33,19 @@ class DispenserDesk:
             if data := self.simulator.bytes_to_send(self.now):
                 for heard in self.loop(data):
                     self.session.receive(heard, self.now)
-            self._serve_session()
+            self.turn()
+            if data := self.session.bytes_to_send(self.now):
+                self.sent.append(said(data))
+                for heard in self.wire(data):
+                    self.simulator.receive(heard, self.now)
 
     def restart(self) -> None:
         """The agent dies and comes back: nothing is remembered."""
         self.session = DRIVER.open_session("1", self.options)
 
-    def count(self, command: int) -> int:
+    def said_count(self, command: int) -> int:
         """How often the session said this command."""
         return sum(frame.code == command for frame in self.sent)
-
-    def _serve_session(self) -> None:
-        timer = self.session.next_timer()
-        if timer is not None and timer <= self.now:
-            self.session.handle_timer(self.now)
-        while (event := self.session.next_event()) is not None:
-            self.events.append(event)
-            self.session.confirm(event, self.till(event), self.now)
-        if data := self.session.bytes_to_send(self.now):
-            self.sent.append(said(data))
-            for heard in self.wire(data):
-                self.simulator.receive(heard, self.now)
 
 
 def said(data: bytes) -> Frame:

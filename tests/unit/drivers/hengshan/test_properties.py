@@ -7,7 +7,6 @@ from drivers.events import Answer, Fuelling, Monotonic, Outcome
 from drivers.hengshan import DRIVER, codec, words
 from drivers.hengshan.codec import Cutter, Frame, Reader
 from drivers.hengshan.options import HengshanOptions
-from drivers.hengshan.reading import scaled
 from drivers.hengshan.simulator import frame
 from drivers.hengshan.view import explain
 from drivers.views import Check
@@ -110,11 +109,3 @@ def test_views_hide_nothing_and_believe_only_whole_frames(pieces: list[bytes]) -
 def test_any_frame_is_explained(command: int, data: bytes) -> None:
     (view,) = explain(frame(1, 1, command, data), HengshanOptions())
     assert view.check is Check.OK
-
-
-@given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.integers(0, 4))
-@settings(deadline=None)
-def test_scaling_is_exact_or_says_so(value: int, decimals: int, wanted: int) -> None:
-    result, exact = scaled(value, decimals, wanted)
-    assert (result * 10**decimals == value * 10**wanted) == exact
-    assert 0 <= value * 10**wanted - result * 10**decimals < 10**decimals

@@ -1,12 +1,17 @@
 """Unit: does a listener report what a controller reads, named and with its total, and say nothing?"""
 
+import pytest
+
 from drivers.events import Answer, DriverEvent, Fuelling, FuellingStarted
 from drivers.hengshan import DRIVER, codec, words
+from drivers.hengshan.case import ListenCase
 from drivers.hengshan.controller import TappedLoop
 from drivers.hengshan.dispenser import Dispenser
 from drivers.hengshan.options import HengshanOptions
 from drivers.hengshan.simulator import HengshanSimulator, frame
-from tests.unit.drivers.hengshan.dispenser_desk import NOT_NOW, YES, DispenserDesk
+from tests.unit.drivers.hengshan.dispenser_desk import DispenserDesk
+from tests.unit.drivers.machinery.session_bench import NOT_NOW, YES
+from tests.unit.drivers.machinery.tapped_wires import overhear, spoken_by_default
 
 FLOW_MS = 1_500
 LONG_MS = 5_000
@@ -117,7 +122,7 @@ def test_a_record_without_its_question_is_believed_once_records_are_known_to_nam
     _sell(desk)
     desk.run(LONG_MS)
     assert desk.fuellings == []
-    assert desk.session.counters()["UNASKED_SALE"] == 1
+    assert desk.count("UNASKED_SALE") == 1
     desk.loop = lambda data: [data]
     _sell(desk)
     desk.run(LONG_MS)
@@ -127,6 +132,75 @@ def test_a_record_without_its_question_is_believed_once_records_are_known_to_nam
     assert [fuelling.sequence_no for fuelling in desk.fuellings] == [42, 43]
     assert desk.fuellings[0].totalizer_before_ml is None, "sale 41 was not heard"
     assert desk.fuellings[1].totalizer_before_ml == 70_000
+
+
+def test_a_question_heard_behind_its_record_proves_that_records_name_themselves() -> None:
+    """Two receivers, one for each direction: the controller may be heard some milliseconds late."""
+    desk = _desk()
+    desk.loop = lambda data: []
+    for number in (7, 8):
+        _hear(desk, codec.TOTALS, bytes(3) + words.number_bytes(number) + words.number_bytes(1_000 * number))
+        _hear(desk, codec.SALE, _record(number))
+        _hear(desk, codec.SALE, words.number_bytes(number))
+    assert [(each.sequence_no, each.totalizer_after_ml) for each in _reported(desk)] == [
+        (7, 70_000),
+        (8, 80_000),
+    ]
+    assert desk.count("UNASKED_SALE") == 0
+
+
+def test_a_question_names_one_record_only() -> None:
+    """Behind records that do not name themselves, a late question must not name the next one."""
+    desk = _desk()
+    desk.loop = lambda data: []
+    for number in (7, 8):
+        _hear(desk, codec.SALE, b"\x20\x26\x01\x01" + _record(number)[4:])
+        desk.run(20)
+        _hear(desk, codec.SALE, words.number_bytes(number))
+        desk.run(100)
+    assert _reported(desk) == []
+    _hear(desk, codec.SALE, words.number_bytes(9))
+    for number in (9, 10):
+        _hear(desk, codec.SALE, b"\x20\x26\x01\x01" + _record(number, 100 * number)[4:])
+    assert [(each.sequence_no, each.volume_ml) for each in _reported(desk)] == [(9, 9_000)]
+    _hear(desk, codec.CONFIRM, b"")
+    assert desk.count("UNASKED_SALE") == 3
+
+
+def test_an_end_that_nobody_watched_is_none() -> None:
+    """Totals are heard meanwhile, so the dispenser is there; its state is not asked for 3 s."""
+    for pause_ms in (1_000, 3_000):
+        desk = _desk()
+        desk.loop = lambda data: []
+        totals = bytes(3) + words.number_bytes(7) + words.number_bytes(7_000)
+        _hear(desk, codec.STATE, bytes((words.FUELLING,)) + bytes(8))
+        for _ in range(pause_ms // 1_000):
+            desk.run(1_000)
+            _hear(desk, codec.TOTALS, totals)
+        _hear(desk, codec.STATE, bytes((words.ENDED,)))
+        _hear(desk, codec.TOTALS, totals)
+        _hear(desk, codec.SALE, words.number_bytes(7))
+        _hear(desk, codec.SALE, _record(7))
+        assert [each.ended is not None for each in _reported(desk)] == [pause_ms == 1_000]
+
+
+@pytest.mark.parametrize("is_unplugged", [False, True])
+def test_behind_a_gap_a_nozzle_that_is_out_is_another_customers(is_unplugged: bool) -> None:
+    desk = _desk()
+    desk.loop = lambda data: []
+    for _ in range(2):
+        for _ in range(3):
+            _hear(desk, codec.STATE, bytes((words.CALLING,)))
+            desk.run(500)
+        _hear(desk, codec.SALE, words.number_bytes(7))
+        if is_unplugged:
+            desk.session.disconnected(desk.now)
+        else:
+            desk.run(3_000)
+    _hear(desk, codec.SALE, b"\x20\x26\x01\x01" + _record(8)[4:])
+    desk.run(10)
+    assert sum(isinstance(event, FuellingStarted) for event in desk.events) == 2
+    assert desk.fuellings == [], "nor is a record behind it what was asked for before it"
 
 
 def test_an_old_question_names_no_record() -> None:
@@ -170,7 +244,7 @@ def test_a_record_read_again_at_once_is_one_report_and_later_the_same_identity()
     desk.run(50)
     assert [fuelling.sequence_no for fuelling in desk.fuellings] == [7, 8, 7]
     assert desk.fuellings[0].raw == desk.fuellings[2].raw
-    assert desk.session.counters()["REPEATED_RECORD"] == 1
+    assert desk.count("REPEATED_RECORD") == 1
 
 
 def test_zero_volume_is_counted_only() -> None:
@@ -178,7 +252,7 @@ def test_zero_volume_is_counted_only() -> None:
     _hear(desk, codec.SALE, words.number_bytes(7))
     _hear(desk, codec.SALE, _record(7, 0))
     assert _reported(desk) == []
-    assert desk.session.counters()["ZERO_VOLUME"] == 1
+    assert desk.count("ZERO_VOLUME") == 1
 
 
 def test_a_no_such_sale_is_no_record() -> None:
@@ -206,3 +280,21 @@ def test_it_says_so_that_it_only_listens() -> None:
     assert DRIVER.listens(HengshanOptions())
     assert not DRIVER.listens(HengshanOptions(mode="master"))
     assert DRIVER.asks("1", HengshanOptions()) == ()
+
+
+@pytest.mark.parametrize("late_ms", [(0, 0), (0, 40), (25, 25)])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_controller_that_is_heard_late_costs_no_sale(late_ms: tuple[int, int], seed: int) -> None:
+    assert overhear(ListenCase(), seed, late_ms) == ([], [])
+
+
+def test_without_the_switch_not_one_byte_is_said() -> None:
+    answers = [
+        (codec.STATE, b"\x05"),
+        (codec.TOTALS, bytes(3) + words.number_bytes(7) + words.number_bytes(7_000)),
+        (codec.SALE, words.number_bytes(7)),
+        (codec.SALE, _record(7)),
+        (codec.CONFIRM, b""),
+    ]
+    heard = [frame(1, number, *answer) for number, answer in enumerate(answers)]
+    assert spoken_by_default(DRIVER, [*heard, *heard, b"\xfa\x00" * 40]) == b""

@@ -60,6 +60,22 @@ def test_every_device_is_served_and_answers_reach_who_asked() -> None:
     assert all(len(device.released) == 2 for device in devices.values())
 
 
+class Talker(BlueprintSession):
+    """It has something to say whenever it may."""
+
+    def bytes_to_send(self, now: Monotonic) -> bytes:
+        return self._address.encode()
+
+    def awaiting(self) -> bool:
+        return False
+
+
+def test_who_always_has_something_to_say_lets_the_others_speak() -> None:
+    bus = Bus([Talker(address, BlueprintOptions()) for address in "123"], gap_ms=10)
+    said = b"".join(bus.bytes_to_send(Monotonic(at)) for at in range(0, 90, 10))
+    assert said == b"123123123"
+
+
 def test_a_silent_device_costs_the_others_little() -> None:
     devices = {b"1": BlueprintSimulator(), b"3": BlueprintSimulator()}
     for device in devices.values():

@@ -8,7 +8,16 @@ from itertools import pairwise
 import pytest
 
 from drivers.events import Monotonic
-from drivers.quality import ENOUGH_FRAMES, PAST_MS, RECENT_MS, LineQuality, Quality
+from drivers.quality import (
+    ENOUGH_FRAMES,
+    ENOUGH_PAST_FRAMES,
+    PAST_MS,
+    RECENT_MS,
+    USUAL_FRAMES,
+    LineQuality,
+    Quality,
+    Usual,
+)
 
 LOOK_MS = 300_000
 HOUR, DAY = 12, 12 * 24
@@ -192,3 +201,72 @@ def test_what_is_remembered_is_bounded() -> None:
     for look in range(4 * DAY):
         judged.look({"HEARD": 300 * look}, Monotonic(LOOK_MS * look), all_are_there=True)
     assert len(judged._recent) + len(judged._past) <= (RECENT_MS + PAST_MS) // 600_000 + 1
+
+
+def restarted(wire: Wire) -> Wire:
+    """The agent starts again: counters and times begin anew, what is usual was kept."""
+    usual = wire.judged.usual()
+    anew = Wire(wire.rng, wire.asked, wire.error_bp, wire.answer_ms)
+    if usual is not None:
+        anew.judged.remember(usual, Monotonic(0))
+    return anew
+
+
+def test_a_wire_that_was_touched_while_the_agent_stood_is_compared_with_what_it_was() -> None:
+    """From one in a thousand to one in twenty-five: 5 % alone would not be reached."""
+    for seed in range(10):
+        wire = Wire(random.Random(seed))
+        wire.looks(DAY)
+        wire = restarted(wire)
+        wire.error_bp = 400
+        seen = wire.looks(HOUR)
+        assert seen[-1].has_more_errors, seed
+        assert seen[-1].past_error_bp in range(5, 20)
+        slow = restarted(Wire(wire.rng, judged=wire.judged))
+        slow.answer_ms, slow.error_bp = 100, 10
+        assert slow.looks(HOUR)[-1].is_slower, seed
+
+
+@pytest.mark.parametrize("error_bp", [0, 10, 90, 250])
+def test_restarts_without_a_change_are_no_news(error_bp: int) -> None:
+    for seed in range(3):
+        wire = Wire(random.Random(seed), error_bp=error_bp)
+        wire.looks(DAY)
+        for _ in range(10):
+            wire = restarted(wire)
+            assert changes(wire.looks(5 * HOUR)) == 0, seed
+
+
+def test_bad_hours_do_not_become_the_usual_over_a_restart() -> None:
+    wire = Wire(random.Random(3))
+    wire.looks(DAY)
+    wire.error_bp = 400
+    wire.looks(DAY // 2)
+    usual = wire.judged.usual()
+    assert usual is not None
+    assert 10_000 * (usual.damaged_count + usual.unanswered_count) < 150 * usual.heard_count
+
+
+def test_what_is_taken_along_is_small_and_is_forgotten_after_a_day() -> None:
+    wire = Wire(random.Random(4), asked=36_000, error_bp=100)
+    wire.looks(DAY)
+    usual = wire.judged.usual()
+    assert usual is not None
+    frames = usual.heard_count + usual.damaged_count + usual.unanswered_count
+    assert USUAL_FRAMES - 3 <= frames <= USUAL_FRAMES
+    assert (usual.damaged_count + usual.unanswered_count) in range(80, 120)
+    assert usual.answers_ms // usual.answered_count == 20
+    judged = LineQuality()
+    judged.remember(usual, Monotonic(0))
+    assert judged.look({}, Monotonic(PAST_MS - 1), all_are_there=True).past_error_bp is not None
+    assert judged.look({}, Monotonic(PAST_MS), all_are_there=True).past_error_bp is None
+
+
+def test_of_a_line_that_said_little_nothing_is_usual() -> None:
+    judged = LineQuality()
+    assert judged.usual() is None
+    judged.look({}, Monotonic(0), all_are_there=True)
+    judged.look({"HEARD": ENOUGH_PAST_FRAMES - 1}, Monotonic(1), all_are_there=True)
+    assert judged.usual() is None
+    judged.look({"HEARD": ENOUGH_PAST_FRAMES}, Monotonic(2), all_are_there=True)
+    assert judged.usual() == Usual(ENOUGH_PAST_FRAMES, 0, 0, 0, 0)

@@ -12,13 +12,14 @@ from drivers.session import Session
 from drivers.zhengxing import DRIVER
 from drivers.zhengxing.case import MasterCase
 from drivers.zhengxing.case import as_sold as true_sale
-from drivers.zhengxing.codec import next_piece
+from drivers.zhengxing.codec import encode, next_piece
 from drivers.zhengxing.commands import BOTH, HARMLESS, Command
 from drivers.zhengxing.dispenser import Customer
 from drivers.zhengxing.options import ZhengxingOptions
 from drivers.zhengxing.session import ZhengxingMaster
 from drivers.zhengxing.simulator import ZhengxingSimulator
-from tests.unit.drivers.zhengxing.zhengxing_bench import NOT_NOW, YES, MasterBench
+from tests.unit.drivers.machinery.session_bench import NOT_NOW, YES
+from tests.unit.drivers.zhengxing.zhengxing_bench import MasterBench
 
 TEN_LITRES = Customer(1_000, 7_500, b"\x07\x50", b"\x00\x09")
 
@@ -228,6 +229,59 @@ def test_totals_that_move_behind_a_sale_do_not_hold_it_up() -> None:
     assert bench.simulator.backlog() == 0
 
 
+def test_totals_that_moved_without_a_sale_do_not_stay_behind_for_ever() -> None:
+    """Litres that the dispenser gave without a record: only the sale that notices them has no totalizer."""
+    bench = MasterBench()
+    bench.run(2_000)
+    point = bench.simulator.points[1]
+    for number in range(4):
+        if number == 1:
+            point.volume_total_count, point.amount_total_count = 3_000, 22_500
+        point.store(Customer(1_000 + number, 7_500, b"\x07\x50", b"\x00\x09"))
+        bench.run(4_000)
+    totals = [(fuelling.totalizer_before_ml, fuelling.totalizer_after_ml) for fuelling in bench.fuellings]
+    assert totals == [(0, 10_000), (None, None), (40_010, 50_030), (50_030, 60_060)]
+    assert [fuelling.flags for fuelling in bench.fuellings] == [(), ("TOTAL_DIFFERS",), (), ()]
+
+
+def test_equal_sales_whose_bytes_say_nothing_else_are_told_apart_by_their_totals() -> None:
+    bench = MasterBench(unsteady_bytes=tuple(range(11, 35)))
+    bench.run(2_000)
+    for _ in range(3):
+        bench.simulator.points[1].store(TEN_LITRES)
+        bench.run(4_000)
+    assert [fuelling.totalizer_after_ml for fuelling in bench.fuellings] == [10_000, 20_000, 30_000]
+    assert len(set(bench.identities)) == 3
+    assert bench.count("RECORD_ALIKE") == 2
+    assert bench.simulator.backlog() == 0
+
+
+def test_equal_sales_that_gathered_are_no_more_though_an_acknowledgement_was_lost() -> None:
+    """The totals are ahead by just such a sale: the one that is read again is the same one all the same."""
+    bench = MasterBench()
+    bench.run(2_000)
+    lost: list[bytes] = []
+
+    def wire(data: bytes) -> bytes:
+        lost.extend([data] if data[1] == Command.ACKNOWLEDGE else [])
+        return b"" if data[1] == Command.ACKNOWLEDGE and len(lost) == 1 else data
+
+    bench.wire = wire
+    for _ in range(2):
+        bench.simulator.points[1].store(TEN_LITRES)
+    bench.run(8_000)
+    assert len(lost) == 3
+    assert len(set(bench.identities)) == 2
+    assert bench.count("REPEATED_SALE") == 1
+    assert bench.count("RECORD_ALIKE") == 0
+
+
+def test_a_sale_of_some_hundredths_of_a_litre_has_its_totalizer_after_a_start() -> None:
+    bench = _with_sales(Customer(6, 49, b"\x08\x10"))
+    bench.run(2_000)
+    assert [(each.totalizer_after_ml, each.flags) for each in bench.fuellings] == [(60, ())]
+
+
 def test_odd_sales_are_handed_over_and_acknowledged() -> None:
     case, rng = MasterCase(), random.Random(3)
     bench = MasterBench(case.simulator, addresses=(5, 6))
@@ -273,6 +327,19 @@ def test_a_till_that_answers_after_the_plug_was_pulled_does_not_lead_to_an_ackno
     read_before = [frame.command for frame in bench.sent].index(Command.ACKNOWLEDGE)
     assert sum(frame.command is Command.SALE for frame in bench.sent[:read_before]) == 4
     assert bench.simulator.backlog() == 0
+
+
+def test_only_the_point_that_was_asked_answers_and_only_what_was_asked() -> None:
+    session = ZhengxingMaster("1", ZhengxingOptions(mode="master"))
+    assert session.bytes_to_send(Monotonic(0)) == encode(Command.STATE, 1)
+    session.receive(encode(Command.STATE, 2, b"\x73"), Monotonic(20))
+    session.receive(encode(Command.TOTALS, 1, bytes(13)), Monotonic(40))
+    assert session.counters()["LATE_ANSWER"] == 2
+    assert session.counters()["HEARD"] == 0
+    assert session.awaiting()
+    session.receive(encode(Command.STATE, 1, b"\x63"), Monotonic(60))
+    assert session.counters()["HEARD"] == 1
+    assert not session.awaiting()
 
 
 def test_a_dead_dispenser_costs_one_answer_time_and_is_told() -> None:

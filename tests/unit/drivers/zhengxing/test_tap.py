@@ -4,15 +4,19 @@ import pytest
 
 from drivers.conformance import as_sold
 from drivers.events import DeviceBack, DeviceSilent, Monotonic
+from drivers.zhengxing import DRIVER
+from drivers.zhengxing.case import ListenCase
 from drivers.zhengxing.case import as_sold as true_sale
+from drivers.zhengxing.codec import encode
 from drivers.zhengxing.commands import Command
 from drivers.zhengxing.controller import ReadsTotals, TappedWire
 from drivers.zhengxing.dispenser import Customer
+from tests.unit.drivers.machinery.session_bench import NOT_NOW
+from tests.unit.drivers.machinery.tapped_wires import overhear, spoken_by_default
 from tests.unit.drivers.zhengxing.zhengxing_bench import (
     FLOWS,
     IDLE,
     LIFTED,
-    NOT_NOW,
     WAITS,
     MasterBench,
     TapBench,
@@ -274,6 +278,99 @@ def test_controllers_with_other_habits_lose_nothing(reads_totals: ReadsTotals) -
     assert (heard == truth) == (reads_totals != "never")
 
 
+def test_an_acknowledgement_that_is_heard_behind_its_answer_counts() -> None:
+    """Two receivers, one for each direction: the controller may be heard some milliseconds late."""
+    for reads_totals in ("before", "after"):
+        bench = TapBench()
+        bench.state(IDLE, FLOWS, WAITS)
+        if reads_totals == "before":
+            bench.totals(51_000, 1)
+        bench.read(sale_body(1_000, 7_500))
+        bench.reply(Command.ACKNOWLEDGE)
+        bench.ask(Command.ACKNOWLEDGE, b"\x00\x01")
+        if reads_totals == "after":
+            bench.totals(51_000, 1)
+        bench.state(IDLE)
+        assert [fuelling.totalizer_after_ml for fuelling in bench.fuellings] == [510_000]
+
+
+def test_a_state_between_reading_and_acknowledgement_loses_no_sale() -> None:
+    """Nor does a damaged one that says that none waits."""
+    for command in (Command.SALE, Command.HISTORIC):
+        bench = TapBench()
+        bench.state(IDLE)
+        bench.totals(51_000, 1)
+        bench.state(IDLE, FLOWS, WAITS)
+        bench.totals(52_000, 7_501)
+        bench.read(sale_body(1_000, 7_500), command)
+        bench.state(IDLE)
+        bench.acknowledge()
+        assert [fuelling.volume_ml for fuelling in bench.fuellings] == [10_000]
+
+
+def test_a_sale_heard_twice_keeps_its_totals_though_its_acknowledgement_was_not_heard() -> None:
+    bench = TapBench()
+    bench.state(IDLE, FLOWS, WAITS)
+    bench.totals(51_000, 1)
+    for _ in range(2):
+        bench.read(sale_body(1_000, 7_500))
+    bench.state(IDLE)
+    bench.wait(2_500)
+    assert [fuelling.totalizer_after_ml for fuelling in bench.fuellings] == [510_000]
+
+
+@pytest.mark.parametrize("is_after", [False, True])
+def test_equal_sales_whose_bytes_say_nothing_else_are_told_apart_by_their_totals(is_after: bool) -> None:
+    """What of a sale is not known may be the same in all of them."""
+    bench = TapBench()
+    for number in range(3):
+        bench.state(IDLE, FLOWS, WAITS)
+        if not is_after:
+            bench.totals(51_000 + 1_000 * number, 7_500 * number)
+        bench.read(sale_body(1_000, 7_500, chain="0000"))
+        bench.acknowledge("0000")
+        if is_after:
+            bench.totals(51_000 + 1_000 * number, 7_500 * number)
+        bench.read(sale_body(1_000, 7_500, chain="0000"))
+    assert [fuelling.totalizer_after_ml for fuelling in bench.fuellings] == [510_000, 520_000, 530_000]
+    assert len(set(bench.identities)) == 3
+    assert bench.count("RECORD_ALIKE") == 2
+    assert bench.count("REPEATED_SALE") == 3
+
+
+def test_a_sale_read_again_because_its_acknowledgement_failed_is_the_same_one() -> None:
+    bench = TapBench()
+    _fuel(bench, 1_000, 51_000)
+    for _ in range(2):
+        bench.state(WAITS)
+        bench.totals(51_000, 51_000 * 750 // 100)
+        bench.read(sale_body(1_000, 7_500))
+        bench.acknowledge()
+        bench.state(IDLE)
+    assert len(bench.fuellings) == 1
+    assert bench.count("REPEATED_SALE") == 2
+    _fuel(bench, 2_000, 53_000, number=2)
+    assert (bench.fuellings[1].totalizer_before_ml, bench.fuellings[1].flags) == (510_000, ())
+
+
+def test_a_sale_that_still_waits_is_no_other_though_the_totals_are_ahead_by_it() -> None:
+    bench = TapBench()
+    _fuel(bench, 1_000, 51_000)
+    bench.state(IDLE, FLOWS, WAITS)
+    bench.read(sale_body(2_000, 15_000, number=2))
+    bench.acknowledge(after=WAITS)
+    for _ in range(4):
+        bench.wait(700)
+        bench.state(WAITS)
+    assert len(bench.fuellings) == 2
+    bench.totals(55_000, 55_000 * 750 // 100)
+    bench.read(sale_body(2_000, 15_000, number=2))
+    bench.acknowledge()
+    bench.state(IDLE)
+    assert [fuelling.volume_ml for fuelling in bench.fuellings] == [10_000, 20_000]
+    assert bench.count("RECORD_ALIKE") == 0
+
+
 def test_a_sale_with_another_number_than_the_controller_acknowledges_is_not_believed() -> None:
     """Two flipped bits that the XOR does not see: heard again it would have another identity."""
     bench = TapBench()
@@ -283,6 +380,56 @@ def test_a_sale_with_another_number_than_the_controller_acknowledges_is_not_beli
     bench.wait(2_500)
     assert bench.fuellings == []
     assert bench.session.counters()["UNSUPPORTED_SALE"] == 1
+
+
+@pytest.mark.parametrize("gap", ["none", "silence", "unplugged"])
+def test_behind_a_gap_totals_are_compared_with_none_of_before_it(gap: str) -> None:
+    """They moved by litres and by money that do not belong together: at two prices, or damage."""
+    bench = TapBench()
+    _fuel(bench, 1_000, 51_000)
+    bench.state(IDLE, FLOWS)
+    if gap == "silence":
+        bench.wait(3_000)
+    elif gap == "unplugged":
+        bench.session.disconnected(bench.now)
+    bench.state(WAITS)
+    bench.totals(53_000 + 256, 53_000 * 750 // 100)
+    bench.read(sale_body(2_000, 15_000, number=2))
+    bench.acknowledge()
+    fuelling, is_whole = bench.fuellings[1], gap == "none"
+    assert fuelling.totalizer_after_ml == (None if is_whole else 532_560)
+    assert fuelling.flags == (("TOTAL_DIFFERS",) if is_whole else ())
+    assert (fuelling.ended is not None) == is_whole
+
+
+def test_an_end_that_nobody_watched_is_none() -> None:
+    """The dispenser is heard, but its state is not asked for 3 s."""
+    bench = TapBench()
+    bench.state(IDLE, FLOWS)
+    for _ in range(3):
+        bench.wait(1_000)
+        bench.ask(Command.RUNNING)
+        bench.reply(Command.RUNNING, bytes(8), FLOWS)
+    bench.state(WAITS)
+    bench.totals(51_000, 1)
+    bench.read(sale_body(1_000, 7_500))
+    bench.acknowledge()
+    assert [fuelling.ended for fuelling in bench.fuellings] == [None]
+
+
+@pytest.mark.parametrize(("damage", "total_ml"), [(b"", 510_000), (b"\xfc\x0d\x01\x23\xff\xff", None)])
+def test_at_a_damaged_frame_totals_are_not_believed_that_nothing_proves(
+    damage: bytes, total_ml: int | None
+) -> None:
+    bench = TapBench()
+    bench.state(IDLE, FLOWS, WAITS)
+    bench.session.receive(damage, bench.now)
+    bench.totals(51_000, 1)
+    bench.read(sale_body(1_000, 7_500))
+    bench.acknowledge()
+    (fuelling,) = bench.fuellings
+    assert fuelling.totalizer_after_ml == total_ml
+    assert fuelling.flags == (() if total_ml else ("TOTALIZER_UNHEARD",))
 
 
 @pytest.mark.parametrize("amount_count", [0, 1])
@@ -305,3 +452,16 @@ def test_near_a_damaged_frame_a_sale_heard_once_must_fit_closely(damage: bytes, 
     bench.acknowledge()
     bench.wait(2_500)
     assert len(bench.fuellings) == reported
+
+
+@pytest.mark.parametrize("late_ms", [(0, 0), (0, 40), (25, 25)])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_controller_that_is_heard_late_costs_no_sale(late_ms: tuple[int, int], seed: int) -> None:
+    assert overhear(ListenCase(), seed, late_ms) == ([], [])
+
+
+def test_without_the_switch_not_one_byte_is_said() -> None:
+    questions = [encode(command, point) for command in Command for point in (1, 2)]
+    waits = encode(Command.STATE, 1, bytes((WAITS,)))
+    sold = encode(Command.SALE, 1, bytes((WAITS,)) + sale_body(1_000, 7_500))
+    assert spoken_by_default(DRIVER, [*questions, waits, waits, sold, sold, waits, b"\xfc" * 40]) == b""

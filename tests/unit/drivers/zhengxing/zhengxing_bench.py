@@ -2,49 +2,16 @@
 
 from collections.abc import Callable
 
-from drivers.conformance import Identity, identity_of
-from drivers.events import Answer, DriverEvent, Fuelling, FuellingStarted, Monotonic, Outcome
-from drivers.session import Session
+from drivers.events import Monotonic
 from drivers.zhengxing.codec import Frame, Reader, encode
 from drivers.zhengxing.commands import BOTH, Command
 from drivers.zhengxing.options import ZhengxingOptions
 from drivers.zhengxing.session import ZhengxingMaster
 from drivers.zhengxing.simulator import ZhengxingSimulator
 from drivers.zhengxing.tap import ZhengxingTap
+from tests.unit.drivers.machinery.session_bench import SessionBench
 
-YES = Answer(Outcome.DONE, durable=True)
-NOT_NOW = Answer(Outcome.UNAVAILABLE, durable=False, reason="DISK_FULL")
 IDLE, WAITS, LIFTED, FLOWS = 0x63, 0x73, 0xA4, 0xA8
-
-
-class Bench:
-    """What both have: a session, a clock, a till that says `answer`, and everything that was reported."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.now = Monotonic(10_000)
-        self.events: list[DriverEvent] = []
-        self.answer = YES
-
-    @property
-    def fuellings(self) -> list[Fuelling]:
-        return [event for event in self.events if isinstance(event, Fuelling)]
-
-    @property
-    def identities(self) -> list[Identity]:
-        return [identity_of(fuelling) for fuelling in self.fuellings]
-
-    @property
-    def started(self) -> list[str]:
-        return [event.nozzle for event in self.events if isinstance(event, FuellingStarted)]
-
-    def count(self, code: str) -> int:
-        return self.session.counters().get(code, 0)
-
-    def _report(self) -> None:
-        while (event := self.session.next_event()) is not None:
-            self.events.append(event)
-            self.session.confirm(event, self.answer, self.now)
 
 
 def sale_body(
@@ -61,7 +28,7 @@ def sale_body(
     return bytes(body)
 
 
-class TapBench(Bench):
+class TapBench(SessionBench):
     """A wire, spoken on by the test."""
 
     def __init__(self, address: str = "1", **options: object) -> None:
@@ -96,18 +63,16 @@ class TapBench(Bench):
 
     def wait(self, duration_ms: int) -> None:
         self.now = Monotonic(self.now + duration_ms)
-        self.session.handle_timer(self.now)
-        self._report()
+        self.turn()
 
     def wire(self, data: bytes) -> None:
         self.now = Monotonic(self.now + 20)
         self.session.receive(data, self.now)
-        self.session.handle_timer(self.now)
-        self._report()
+        self.turn()
         assert self.session.bytes_to_send(self.now) == b""
 
 
-class MasterBench(Bench):
+class MasterBench(SessionBench):
     """A dispenser that sells by itself and its only master. `wire` may replace what the session says, `back`
     what the dispenser says."""
 
@@ -133,10 +98,7 @@ class MasterBench(Bench):
                 self.simulator.handle_timer(self.now)
             if data := self.simulator.bytes_to_send(self.now):
                 self.session.receive(self.back(data), self.now)
-            timer = self.session.next_timer()
-            if timer is not None and timer <= self.now:
-                self.session.handle_timer(self.now)
-            self._report()
+            self.turn()
             if data := self.session.bytes_to_send(self.now):
                 self.sent += Reader(BOTH).feed(data + b"\xfc")
                 self.simulator.receive(self.wire(data), self.now)
