@@ -1,4 +1,4 @@
-"""The door of pyserial: opens a serial device, a TCP connection or a UDP group and gives its bytes.
+"""The door of pyserial: opens a serial device, a TCP connection or what else a `PortSpec` names.
 
 A `Port` is read with `select` and `os.read` on its descriptor, because pyserial's own reads wait out
 their timeout and hide an unplugged converter (libraries.md, pyserial). An unplugged USB converter reads
@@ -7,10 +7,10 @@ at once, so that no loop spins on it.
 """
 
 import errno
-import ipaddress
 import os
 import select
 import socket
+import stat
 import termios
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
@@ -21,7 +21,6 @@ CONNECT_LIMIT_S = 1.0
 PEER_LIMIT_MS = 10_000
 """A TCP peer that acknowledges nothing for this long is gone, even if nobody said so."""
 READ_BYTES = 4_096
-DATAGRAM_BYTES = 65_535
 THROUGH = " -> "
 
 Parity = Literal["none", "even", "odd"]
@@ -36,7 +35,8 @@ class PortSpec:
     `@address` behind it for the interface of that address (without: the one of the default route), or
     `/dev/pos -> /dev/printer`: between two, see `drivers/passthrough.py`, or `ifsf://...`: heartbeats and a
     connection each way, see `drivers/ifsf_road/`. `pty` says that the path is a
-    pseudo-terminal: the kernel refuses even parity there (EINVAL, measured), so parity is not set.
+    pseudo-terminal: it knows only 8 bits without parity (the kernel says EINVAL to even parity, and to 7 bits
+    from the second time on, measured), so neither is set.
     `dtr` and `rts` are set before opening, because a pulse on them resets some devices.
     `listen_only`: writing is our own mistake (an AssertionError), because somebody else is master there.
     `tap` is a second device on which the other direction of the same wire is heard. `echo`: the converter
@@ -56,12 +56,17 @@ class PortSpec:
     echo: bool = False
 
 
+def only_hears(device: str) -> bool:
+    """True where nothing can be said: a group on the network, the place between a POS and its printer."""
+    return device.startswith("udp://") or THROUGH in device
+
+
 class PortRefused(Exception):
     """The port could not be opened. `code` is stable, `remedy` is what a technician can do."""
 
     def __init__(self, code: str, device: str, reason: str, remedy: str) -> None:
         super().__init__(f"{code}: {device}: {reason}; {remedy}")
-        self.code, self.device, self.remedy = code, device, remedy
+        self.code, self.device, self.reason, self.remedy = code, device, reason, remedy
 
 
 class PortGone(Exception):
@@ -95,6 +100,8 @@ class AttendedPort(Port, Protocol):
 def open_port(spec: PortSpec) -> Port:
     """Open the port of `spec`, exclusively. Raises `PortRefused`; waits at most `CONNECT_LIMIT_S` for each
     of its devices."""
+    from drivers.port_layers import EchoPort, ListenPort, TapPort
+
     port = _open_one(spec)
     if spec.tap:
         try:
@@ -111,7 +118,9 @@ def _open_one(spec: PortSpec) -> Port:
     if THROUGH in spec.device:
         return _open_between(spec)
     if spec.device.startswith("udp://"):
-        return _open_datagrams(spec.device)
+        from drivers.datagrams import open_datagrams
+
+        return open_datagrams(spec.device)
     if spec.device.startswith("socket://"):
         return _open_socket(spec.device)
     if spec.device.startswith("ifsf://"):
@@ -159,85 +168,6 @@ class DescriptorPort:
             owner.close()
 
 
-class ListenPort:
-    """A port that only hears."""
-
-    def __init__(self, port: Port) -> None:
-        self._port = port
-        self.fileno, self.read, self.close = port.fileno, port.read, port.close
-
-    def write(self, data: bytes) -> int:
-        raise AssertionError(f"{len(data)} bytes were to be said where we may only listen")
-
-
-class DatagramPort:
-    """What is sent to a group, heard only. Each datagram is a line: its end is told as LF if it has none."""
-
-    def __init__(self, receiver: socket.socket) -> None:
-        self._receiver = receiver
-        self.fileno, self.close = receiver.fileno, receiver.close
-
-    def read(self) -> bytes:
-        try:
-            data = self._receiver.recv(DATAGRAM_BYTES)
-        except BlockingIOError:
-            return b""
-        except OSError as error:
-            raise PortGone(f"read: {error.strerror}") from error
-        return data if data.endswith(b"\n") else data + b"\n"
-
-    def write(self, data: bytes) -> int:
-        raise AssertionError(f"{len(data)} bytes were to be said to a group that we only hear")
-
-
-class TapPort:
-    """Both directions of a tapped pair as one stream, in the order in which they were heard.
-
-    One descriptor stands for both (epoll(7): an epoll descriptor is itself readable when one of its own is).
-    What is said goes to the first.
-    """
-
-    def __init__(self, port: Port, other: Port) -> None:
-        self._ports = {port.fileno(): port, other.fileno(): other}
-        self._ready = select.epoll(2)
-        for descriptor in self._ports:
-            self._ready.register(descriptor, select.EPOLLIN)
-        self.write = port.write
-
-    def fileno(self) -> int:
-        return self._ready.fileno()
-
-    def read(self) -> bytes:
-        return b"".join(self._ports[descriptor].read() for descriptor, _ in self._ready.poll(0))
-
-    def close(self) -> None:
-        self._ready.close()
-        for port in self._ports.values():
-            port.close()
-
-
-class EchoPort:
-    """Takes out of what is read what was just written. What differs from it is kept: somebody else spoke."""
-
-    def __init__(self, port: Port) -> None:
-        self._port = port
-        self._expected = b""
-        self.fileno, self.close = port.fileno, port.close
-
-    def read(self) -> bytes:
-        data = self._port.read()
-        same = 0
-        while same < min(len(data), len(self._expected)) and data[same] == self._expected[same]:
-            same += 1
-        self._expected = self._expected[same:] if same == len(data) else b""
-        return data[same:]
-
-    def write(self, data: bytes) -> int:
-        written = self._port.write(data)
-        self._expected = (self._expected + data[:written])[-READ_BYTES:]
-        return written
-
-
 def _open_serial(spec: PortSpec) -> Port:
     import serial
 
@@ -245,7 +175,7 @@ def _open_serial(spec: PortSpec) -> Port:
     port = serial.Serial()
     port.port = spec.device
     port.baudrate = spec.baud
-    port.bytesize = spec.bytesize
+    port.bytesize = 8 if spec.pty else spec.bytesize
     port.parity = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}[parity]
     port.stopbits = spec.stopbits
     port.timeout = 0
@@ -272,15 +202,18 @@ def _serial_refusal(device: str, error: Exception) -> PortRefused:
     number = error.args[0] if isinstance(error, termios.error) else getattr(error, "errno", None)
     if number is None and "exclusively" in str(error):
         number = errno.EBUSY
+    if os.path.exists(device) and not stat.S_ISCHR(os.stat(device).st_mode):
+        number = errno.ENOTTY
     code, remedy = {
         errno.ENOENT: ("PORT_MISSING", "plug the converter in, or name it by /dev/serial/by-id/"),
         errno.ENODEV: ("PORT_MISSING", "plug the converter in again"),
+        errno.ENOTTY: ("PORT_NO_DEVICE", "name a serial port: this is none"),
         errno.EACCES: ("PORT_FORBIDDEN", "put the service's user into the group dialout"),
         errno.EBUSY: ("PORT_BUSY", "stop the other program that holds this port"),
         errno.EAGAIN: ("PORT_BUSY", "stop the other program that holds this port"),
         errno.EINVAL: ("PORT_SETTINGS", "check baud, parity and stop bits; pty = true for pseudo-terminals"),
     }.get(number or 0, ("PORT_FAILED", "check cable and converter"))
-    return PortRefused(code, device, str(error), remedy)
+    return PortRefused(code, device, os.strerror(number) if number else str(error), remedy)
 
 
 def _open_socket(device: str) -> Port:
@@ -304,29 +237,6 @@ def settle(link: socket.socket) -> None:
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_LIMIT_MS)
-
-
-def _open_datagrams(device: str) -> Port:
-    place, _, interface = device.removeprefix("udp://").partition("@")
-    host, _, port_number = place.rpartition(":")
-    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        group = ipaddress.IPv4Address(host)
-        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        receiver.bind((host, int(port_number)))
-        if group.is_multicast:
-            membership = group.packed + ipaddress.IPv4Address(interface or "0.0.0.0").packed
-            receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
-    except (ValueError, OverflowError) as error:
-        receiver.close()
-        remedy = "write udp://230.0.0.1:14001, with @ and an address of ours behind it if there are several"
-        raise PortRefused("PORT_SETTINGS", device, str(error), remedy) from error
-    except OSError as error:
-        receiver.close()
-        remedy = "check that the network is up and that the address behind @ is one of ours"
-        raise PortRefused("PORT_UNREACHABLE", device, str(error), remedy) from error
-    receiver.setblocking(False)
-    return DatagramPort(receiver)
 
 
 def _open_between(spec: PortSpec) -> Port:

@@ -10,11 +10,14 @@ A limit is `FACTOR` times the past, but never below the floor, and for errors ne
 holds also where nothing is known of the past: so it tells of a line that was never good. What crossed a limit
 is good again when it stayed at half of it for two hours. Hours that were bad are no past: a wire that stays
 bad does not become the usual. A line that says little in an hour is not judged, and stays what it was.
+
+Whoever works at a cable stops the agent first. So what was usual can be taken along (`usual`, `remember`) and
+is the past of the day after a start, as if it had been said in the hour before.
 """
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from drivers.events import Monotonic
 
@@ -28,6 +31,23 @@ FACTOR = 4
 ERRORS_FLOOR_BP, ERRORS_CEILING_BP = 100, 500
 ANSWER_FLOOR_MS = 50
 _COUNTED = ("HEARD", "BAD_FRAME", "NO_ANSWER", "LATE_ANSWER", "SILENT", "ANSWERED", "ANSWER_MS")
+_USUAL = ("HEARD", "BAD_FRAME", "NO_ANSWER", "ANSWERED", "ANSWER_MS")
+"""In the order of the fields of `Usual`."""
+
+
+USUAL_FRAMES = 10_000
+"""What is taken along weighs at most so much: enough for 0.01 %, and soon less than what is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What was counted while a line was good; `answers_ms` is how long all answers took together."""
+
+    heard_count: int
+    damaged_count: int
+    unanswered_count: int
+    answered_count: int
+    answers_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +127,29 @@ class LineQuality:
             is_slower=self._answers.stands,
         )
 
+    def usual(self) -> Usual | None:
+        """What is usual here; None while too little is known of it. The last hour counts unless it is bad."""
+        counts = self._past_counts + (Counter() if self._stands else _sum(self._recent))
+        if _frames(counts) < ENOUGH_PAST_FRAMES:
+            return None
+        named = (counts[code] for code in _USUAL)
+        return Usual(*(count * min(USUAL_FRAMES, _frames(counts)) // _frames(counts) for count in named))
+
+    def remember(self, usual: Usual, now: Monotonic) -> None:
+        """Take what was usual before a start for the past; it is forgotten after a day like any other."""
+        counts = Counter(dict(zip(_USUAL, astuple(usual), strict=True)))
+        self._past.appendleft(_Slice(Monotonic(now - RECENT_MS), counts))
+        self._past_counts.update(counts)
+
+    @property
+    def _stands(self) -> bool:
+        return self._errors.stands or self._answers.stands
+
     def _roll(self, now: Monotonic) -> None:
         """What is older than an hour becomes the past, unless it was bad; what is older than that goes."""
         while self._recent and self._recent[0].began <= now - RECENT_MS:
             old = self._recent.popleft()
-            if not (self._errors.stands or self._answers.stands):
+            if not self._stands:
                 self._past.append(old)
                 self._past_counts.update(old.counts)
         while self._past and self._past[0].began <= now - RECENT_MS - PAST_MS:

@@ -14,7 +14,7 @@ It says nothing of where it was made.
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from drivers.events import Answer, DriverEvent, Monotonic
 from drivers.ports import Parity
@@ -22,6 +22,10 @@ from drivers.session import Session
 
 End = Literal["device", "host"]
 FORMAT = 1
+LONGEST_LINE = 65_536
+"""Characters: a chunk is at most a few thousand bytes."""
+LONGEST_MS = 7 * 86_400_000
+"""A week: the player lets every timer of it run."""
 
 
 class RecordingRefused(ValueError):
@@ -55,8 +59,11 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
+    """`is_torn`: its last line was not written to its end, as after a power cut, and is left out."""
+
     header: Header | None
     chunks: list[Chunk] = field(default_factory=list)
+    is_torn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +92,22 @@ def read_recording(lines: Iterable[str]) -> list[Chunk]:
 
 def load_recording(lines: Iterable[str]) -> Recording:
     """A recording with its header, None where it has none; empty lines are skipped. Raises
-    `RecordingRefused`."""
+    `RecordingRefused`, also for a line longer than `LONGEST_LINE` as soon as it is seen."""
     header: Header | None = None
     chunks: list[Chunk] = []
+    torn: RecordingRefused | None = None
     for number, line in enumerate(lines, start=1):
+        if torn is not None:
+            raise torn
         if not line.strip():
             continue
-        fields = _read_fields(number, line)
+        try:
+            fields = _read_fields(number, line)
+        except RecordingRefused as refused:
+            if line.endswith("\n") or not (header or chunks):
+                raise
+            torn = refused  # only the last line has no end
+            continue
         if "recording" in fields:
             if header is not None or chunks:
                 raise RecordingRefused(f"line {number}: a header is the first line")
@@ -101,7 +117,9 @@ def load_recording(lines: Iterable[str]) -> Recording:
         if chunks and chunk.at_ms < chunks[-1].at_ms:
             raise RecordingRefused(f"line {number}: time runs backwards")
         chunks.append(chunk)
-    return Recording(header, chunks)
+    if header is None and not chunks:
+        raise RecordingRefused("there is nothing in it")
+    return Recording(header, chunks, torn is not None)
 
 
 def play(
@@ -148,9 +166,11 @@ class _Player:
 
 
 def _read_fields(number: int, line: str) -> dict[str, Any]:
+    if len(line) > LONGEST_LINE:
+        raise RecordingRefused(f"line {number}: longer than any line of a recording")
     try:
         fields = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordingRefused(f"line {number}: not a chunk of a recording: {error}") from error
     if not isinstance(fields, dict):
         raise RecordingRefused(f"line {number}: not a chunk of a recording: no JSON object")
@@ -159,7 +179,11 @@ def _read_fields(number: int, line: str) -> dict[str, Any]:
 
 def _read_header(number: int, fields: dict[str, Any]) -> Header:
     fields = dict(fields)
-    if fields.pop("recording") != FORMAT:
+    written_in = fields.pop("recording")
+    if type(written_in) is int and written_in > FORMAT:
+        newer = f"format {written_in}, and this program reads {FORMAT}"
+        raise RecordingRefused(f"line {number}: written by a newer version ({newer}): update this one")
+    if type(written_in) is not int or written_in != FORMAT:
         raise RecordingRefused(f"line {number}: a recording of another format than {FORMAT}")
     kinds = {"driver": str, "address": str, "options": dict, "baud": int, "bytesize": int, "parity": str}
     kinds |= {"stopbits": int, "asked": bool, "redacted": bool}
@@ -167,6 +191,8 @@ def _read_header(number: int, fields: dict[str, Any]) -> Header:
     if wrong or fields.keys() != kinds.keys():
         names = ", ".join(sorted({*wrong, *(fields.keys() ^ kinds.keys())}))
         raise RecordingRefused(f"line {number}: wrong in the header: {names}")
+    if fields["baud"] < 1 or fields["parity"] not in get_args(Parity):
+        raise RecordingRefused(f"line {number}: wrong in the header: baud or parity")
     return Header(**fields)
 
 
@@ -176,7 +202,7 @@ def _read_chunk(number: int, fields: dict[str, Any]) -> Chunk:
         data = b"" if left_out else bytes.fromhex(fields["hex"])
     except (ValueError, KeyError, TypeError) as error:
         raise RecordingRefused(f"line {number}: not a chunk of a recording: {error}") from error
-    if type(at_ms) is not int or at_ms < 0 or end not in ("device", "host"):
+    if type(at_ms) is not int or not 0 <= at_ms <= LONGEST_MS or end not in get_args(End):
         raise RecordingRefused(f"line {number}: at_ms or from is wrong")
     if type(left_out) is not int or left_out < 0:
         raise RecordingRefused(f"line {number}: left_out_bytes is wrong")

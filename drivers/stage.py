@@ -33,7 +33,6 @@ class SimulatorStage(ABC, Generic[S]):
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._wake_read, self._wake_write = os.pipe()
-        self._plugged = False
         self._thread = threading.Thread(target=self._run, name=f"stage:{type(simulator).__name__}")
 
     def act(self, verb: Callable[[S], R]) -> R:

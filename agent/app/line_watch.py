@@ -12,12 +12,14 @@ from drivers.quality import LineQuality, Quality
 log = logging.getLogger("forecourt.lines")
 
 LOOK_EVERY_MS = 30_000
+KEEP_EVERY_MS = 3_600_000
 
 
 class LineWatch:
     """`when_due` is called every second. `newest` is read from any thread, by the line's name.
 
-    A line that becomes worse is an alarm `LINE_QUALITY`, counted once until it is good again.
+    A line that becomes worse is an alarm `LINE_QUALITY`, counted once until it is good again, or until a
+    restart. What is usual on a line is kept once an hour, and remembered from before the start.
     """
 
     def __init__(
@@ -32,6 +34,8 @@ class LineWatch:
         self._watched: dict[str, LineQuality] = {}
         self._alarmed: set[str] = set()
         self._due_at_ms = Monotonic(0)
+        self._keep_at_ms: Monotonic | None = None
+        """None until what was kept has been read."""
         self.newest: Mapping[str, Quality] = MappingProxyType({})
 
     def when_due(self) -> None:
@@ -39,9 +43,30 @@ class LineWatch:
         if now < self._due_at_ms:
             return
         self._due_at_ms = Monotonic(now + LOOK_EVERY_MS)
+        if self._keep_at_ms is None:
+            self._remember(now)
         self.newest = MappingProxyType({line.name: self._look(line, now) for line in self._lines()})
         for name, quality in self.newest.items():
             self._tell(name, quality)
+        if self._keep_at_ms is not None and now >= self._keep_at_ms:
+            self._keep(now)
+
+    def _remember(self, now: Monotonic) -> None:
+        try:
+            kept = self._till.submit(lambda tx, _: tx.line_usuals.all())
+        except TillUnavailable:
+            return  # at the next look
+        self._keep_at_ms = Monotonic(now + KEEP_EVERY_MS)
+        for name, usual in kept.items():
+            self._watched.setdefault(name, LineQuality()).remember(usual, now)
+
+    def _keep(self, now: Monotonic) -> None:
+        usuals = {name: usual for name, each in self._watched.items() if (usual := each.usual()) is not None}
+        try:
+            self._till.submit(lambda tx, at: tx.line_usuals.keep(usuals, at.wall_ms))
+        except TillUnavailable:
+            return  # at the next look
+        self._keep_at_ms = Monotonic(now + KEEP_EVERY_MS)
 
     def _look(self, line: LineStatus, now: Monotonic) -> Quality:
         watched = self._watched.setdefault(line.name, LineQuality())

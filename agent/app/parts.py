@@ -13,7 +13,7 @@ from config.settings import Line as LineSettings
 from config.settings import Settings
 from drivers import catalogue
 from drivers.bus import Audience, Bus
-from drivers.ports import PortSpec
+from drivers.ports import PortSpec, only_hears
 from drivers.session import Session
 from sync.keys import PublicKey, SigningKey, read_key
 from sync.refusal import Refusal
@@ -64,6 +64,7 @@ def prepare(settings: Settings) -> Parts | StartRefused:
     assert settings.credential_key_k1 is not None, "the service is loaded with its secrets"
     sessions: dict[str, Session] = {}
     pos_lines: set[str] = set()
+    registers: dict[str, str] = {}
     for line in settings.line:
         session = _session(line)
         if isinstance(session, StartRefused):
@@ -71,6 +72,8 @@ def prepare(settings: Settings) -> Parts | StartRefused:
         sessions[line.name] = session
         if catalogue.find(line.driver).is_pos:
             pos_lines.add(line.name)
+            if refusal := _shared_register(line, registers):
+                return refusal
     key = station_key(settings)
     if isinstance(key, Refusal):
         return StartRefused(key.reason, f"{key.detail}; {key.remedy}")
@@ -86,7 +89,7 @@ def prepare(settings: Settings) -> Parts | StartRefused:
         brokers=tuple(broker for broker in brokers if isinstance(broker, BrokerAddress)),
         sessions=sessions,
         pos_lines=frozenset(pos_lines),
-        listening_lines=frozenset(line.name for line in settings.line if _listens(line)),
+        listening_lines=frozenset(line.name for line in settings.line if _listening(line) == {True}),
     )
 
 
@@ -151,16 +154,36 @@ def _session(line: LineSettings) -> Session | StartRefused:
         except ValueError as error:
             text = f"line {line.name}, device {device.key}, address {device.address}: {error}"
             return StartRefused("DRIVER_ADDRESS", f"{text}; see the driver's NOTES.md")
+    listening = _listening(line)
+    if len(listening) == 2:
+        text = f"line {line.name}: some of its devices only listen, others are asked: a second master"
+        return StartRefused("DRIVER_OPTION", f"{text}; give all devices of a line the same `mode`")
+    if listening == {False} and only_hears(line.port):
+        text = f"line {line.name}: nothing can be said on {line.port}, and driver {line.driver} asks there"
+        return StartRefused("PORT_ONLY_HEARD", f"{text}; take another port, or an option by which it listens")
     if len(sessions) == 1:
         return sessions[0]
-    return Audience(sessions) if _listens(line) else Bus(sessions)
+    return Audience(sessions) if listening == {True} else Bus(sessions)
 
 
-def _listens(line: LineSettings) -> bool:
-    """True if no device of the line ever says anything; drivers and options have been checked before."""
+def _listening(line: LineSettings) -> set[bool]:
+    """Which devices of the line never say anything; drivers and options have been checked before."""
     driver = catalogue.find(line.driver)
-    options = (driver.options.model_validate(device.options) for device in line.device)
-    return all(driver.listens(each) for each in options)
+    return {driver.listens(driver.options.model_validate(device.options)) for device in line.device}
+
+
+def _shared_register(line: LineSettings, registers: dict[str, str]) -> StartRefused | None:
+    """A register's number makes the ids of its sales: on two lines it would give two sales one id."""
+    for device in line.device:
+        register = device.options.get("register_id")
+        if register is None:
+            continue
+        if (other := registers.setdefault(register, line.name)) != line.name:
+            text = (
+                f"line {line.name}, device {device.key}, options.register_id: {register} is on line {other}"
+            )
+            return StartRefused("DRIVER_OPTION", f"{text}; give each register its own")
+    return None
 
 
 def port_spec(line: LineSettings, *, listens: bool) -> PortSpec:

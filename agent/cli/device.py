@@ -28,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, help="Drivers, devices on their wires, a
 @app.command("list")
 def list_drivers(json_output: JsonOption = False) -> None:
     """Every driver: what it speaks, its hand-over, its grade and what vouches for it."""
+    from agent.cli.device_show import is_narrow
     from drivers import catalogue
 
     drivers = catalogue.all()
@@ -45,10 +46,14 @@ def list_drivers(json_output: JsonOption = False) -> None:
         ]
         as_json({"ok": True, "drivers": rows, "broken": list(catalogue.broken())})
         return
-    table(
-        ("driver", "hand-over", "grade", "speaks", "evidence"),
-        ((d.name, d.role, d.grade.value, d.title, d.evidence) for d in drivers),
-    )
+    if is_narrow():
+        for d in drivers:
+            typer.echo(f"{d.name}  {d.role}  {d.grade.value}\n  {d.title}\n  evidence: {d.evidence}")
+    else:
+        table(
+            ("driver", "hand-over", "grade", "speaks", "evidence"),
+            ((d.name, d.role, d.grade.value, d.title, d.evidence) for d in drivers),
+        )
     typer.echo("\nhand-over: A kept until acknowledged, B last sale stays readable, C counter only")
     for why in catalogue.broken():
         typer.echo(f"not usable: {why}")

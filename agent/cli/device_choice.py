@@ -13,8 +13,10 @@ from agent.cli.exits import Exit
 from agent.cli.render import fail
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from drivers.driver import Driver, Wiring
-    from drivers.ports import Parity, Port, PortRefused, PortSpec
+    from drivers.ports import Parity, Port, PortGone, PortRefused, PortSpec
 
 PortArgument = Annotated[
     str, typer.Argument(help='A device file, best under /dev/serial/by-id/, or "socket://host:port".')
@@ -31,7 +33,9 @@ AddressOption = Annotated[
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--option", metavar="NAME=VALUE", help="As in the options of a device in station.toml; repeat."
+        "--option",
+        metavar="NAME=VALUE",
+        help="As in the options of a device in station.toml, such as mode=master or 'nozzles=[1,2]'; repeat.",
     ),
 ]
 BaudOption = Annotated[int, typer.Option(min=0, help="Speed of a serial port; 0: as the driver says.")]
@@ -42,6 +46,8 @@ TapOption = Annotated[str, typer.Option(help="A second port, where the other dir
 EchoOption = Annotated[bool, typer.Option("--echo", help="The converter hears what it says: take it out.")]
 SecondsOption = Annotated[int, typer.Option(min=0, help="End after so many seconds; 0: with Ctrl-C.")]
 
+GONE = {False: "check cable and converter", True: "is it the right port, and is nobody else connected?"}
+"""What to do about a port that went away, by whether it is TCP."""
 _PARITIES = {"N": "none", "E": "even", "O": "odd"}
 
 
@@ -82,12 +88,38 @@ def chosen(name: str, typed: dict[str, Any], address: str = "") -> Chosen:
     except catalogue.UnknownDriver as unknown:
         raise Mistyped("UNKNOWN_DRIVER", str(unknown)) from unknown
     try:
-        options = driver.options.model_validate(typed)
+        typed, options = _validated(driver.options, typed)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "all"
-        raise Mistyped("DRIVER_OPTION", f"--option {where}: {first['msg']}; see drivers/README.md") from error
-    return Chosen(driver, options, address or driver.addresses[0], typed)
+        known = ", ".join(driver.options.model_fields)
+        raise Mistyped("DRIVER_OPTION", f"--option {where}: {first['msg']}; {name} takes {known}") from error
+    return Chosen(driver, options, _known(driver, address or driver.addresses[0], options), typed)
+
+
+def _validated(model: "type[BaseModel]", typed: dict[str, Any]) -> "tuple[dict[str, Any], BaseModel]":
+    """What was typed and what it means; digits are a text where the driver wants one. Raises pydantic's."""
+    from pydantic import ValidationError
+
+    try:
+        return typed, model.model_validate(typed)
+    except ValidationError as error:
+        wrong = {each["loc"][0] for each in error.errors() if each["type"] == "string_type"}
+        texts = {name: str(value) for name, value in typed.items() if name in wrong and type(value) is int}
+        if not texts:
+            raise
+        return typed | texts, model.model_validate(typed | texts)
+
+
+def _known(driver: "Driver", address: str, options: Any) -> str:
+    """The address, if this driver can open it. Raises `Mistyped`."""
+    from agent.cli.typed import Mistyped
+
+    try:
+        driver.open_session(address, options)
+    except ValueError as error:
+        raise Mistyped("DRIVER_ADDRESS", f"address {address}: {error}") from error
+    return address
 
 
 def as_listener(asked: Chosen) -> Chosen | None:
@@ -117,11 +149,21 @@ def wiring_of(wiring: "Wiring", baud: int, character: str, *, json_output: bool 
 
 
 def spec_of(
-    port: str, wiring: "Wiring", *, listen_only: bool = False, tap: str = "", echo: bool = False
+    port: str,
+    wiring: "Wiring",
+    *,
+    listen_only: bool = False,
+    tap: str = "",
+    echo: bool = False,
+    json_output: bool = False,
 ) -> "PortSpec":
-    """Where and how to open; a pseudo-terminal is known by where its name leads."""
-    from drivers.ports import PortSpec
+    """Where and how to open; a pseudo-terminal is known by where its name leads. It ends the command with
+    exit code 2 where somebody wants to speak and cannot."""
+    from drivers.ports import PortSpec, only_hears
 
+    if only_hears(port) and not listen_only:
+        text = f"{port}: nothing can be said there; `forecourt device watch` without --ask hears it"
+        fail(Exit.USAGE, "PORT_ONLY_HEARD", text, json_output=json_output)
     return PortSpec(
         device=port,
         baud=wiring.baud,
@@ -150,8 +192,15 @@ def character_of(wiring: "Wiring") -> str:
 
 def told(refusal: "PortRefused") -> str:
     """The refusal as a sentence with what to do."""
-    held = "; the agent: `systemctl stop forecourt`; else `forecourt device doctor` says who"
-    return f"{refusal.device}: {refusal.remedy}{held if refusal.code == 'PORT_BUSY' else ''}"
+    more = {
+        "PORT_BUSY": "; the agent: `systemctl stop forecourt`; else `forecourt device doctor` says who",
+        "PORT_FORBIDDEN": "; at the cabinet: this command behind `sudo`",
+    }
+    return f"{refusal.device}: {refusal.remedy}{more.get(refusal.code, '')}"
+
+
+def told_gone(port: str, gone: "PortGone") -> str:
+    return f"{port}: {gone}; {GONE[is_tcp(port)]}"
 
 
 @contextmanager
@@ -166,8 +215,7 @@ def opened(spec: "PortSpec", *, json_output: bool = False) -> "Iterator[Port]":
     try:
         yield port
     except PortGone as gone:
-        text = f"{spec.device}: {gone}; check cable and converter"
-        fail(Exit.DEVICE, "PORT_GONE", text, json_output=json_output)
+        fail(Exit.DEVICE, "PORT_GONE", told_gone(spec.device, gone), json_output=json_output)
     finally:
         port.close()
 

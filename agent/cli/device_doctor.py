@@ -53,7 +53,8 @@ def doctor(
         fail(Exit.USAGE, "NO_DRIVER", "--ask needs --driver: whose question?", json_output=json_output)
     chosen = choose(driver, option, address, json_output=json_output) if driver else None
     likeliest = chosen.driver.wirings[0] if chosen else Wiring()
-    spec = spec_of(port, wiring_of(likeliest, baud, character, json_output=json_output), listen_only=not ask)
+    wiring = wiring_of(likeliest, baud, character, json_output=json_output)
+    spec = spec_of(port, wiring, listen_only=not ask, json_output=json_output)
     clock, findings = SystemClock().monotonic_ms, []
     for finding in examine(spec, chosen, clock, listen_ms=listen * _SECOND_MS, may_ask=ask):
         findings.append(finding)

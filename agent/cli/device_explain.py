@@ -1,6 +1,8 @@
 """`forecourt device explain`: what any bytes mean."""
 
+import os
 import sys
+from string import hexdigits
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +15,8 @@ from agent.cli.station import JsonOption
 if TYPE_CHECKING:
     from drivers.views import View
 
-_LOOSE = str.maketrans("", "", " \t\r\n:,-_")
+_PARTED_BY = str.maketrans(dict.fromkeys(":,-_;[](){}'\"", " "))
+"""What stands between bytes in logs and programs; each word is then whole bytes, or a digit is missing."""
 
 
 def explain(
@@ -31,15 +34,20 @@ def explain(
     """
     from drivers.views import Check
 
-    raw = _bytes_of(sys.stdin.read() if data == ["-"] else " ".join(data), json_output=json_output)
+    typed = sys.stdin.buffer.read().decode("ascii", "replace") if data == ["-"] else " ".join(data)
+    raw = _bytes_of(typed, json_output=json_output)
     chosen, views = _best(raw, driver, option, json_output=json_output)
-    is_noise = _explained(views) == 0
+    is_noise = (_explained(views) if driver else _weight(views)) == 0
     is_well = not is_noise and not any(view.check is Check.WRONG for view in views)
     if json_output:
         from agent.cli.device_show import plain_view
 
         told = [plain_view(view) for view in views]
-        as_json({"ok": is_well, "driver": chosen.driver.name, "views": told})
+        who = None if is_noise and not driver else chosen.driver.name
+        as_json({"ok": is_well, "driver": who, "views": told})
+    elif is_noise and not driver:
+        typer.echo("no driver explains it: noise (wrong speed, no ground), or another protocol. Some drivers")
+        typer.echo("want --option, and bytes alone, without a check value, mean something only with --driver")
     else:
         _print(chosen, views, is_noise=is_noise, asked_all=not driver)
     if not is_well:
@@ -47,19 +55,27 @@ def explain(
 
 
 def _bytes_of(text: str, *, json_output: bool) -> bytes:
-    parts = [part.removeprefix("0x").removeprefix("0X") for part in text.replace(",", " ").split()]
-    try:
-        data = bytes.fromhex("".join(parts).translate(_LOOSE))
-    except ValueError:
-        fail(
-            Exit.USAGE,
-            "BAD_HEX",
-            "write bytes as pairs of hex digits, such as 52 2A 0D",
-            json_output=json_output,
-        )
+    words = text.replace("\\x", " ").translate(_PARTED_BY).split()
+    data = b""
+    for word in words:
+        digits = word.removeprefix("0x").removeprefix("0X")
+        try:
+            data += bytes.fromhex(digits)
+        except ValueError:
+            fail(Exit.USAGE, "BAD_HEX", _what_is_wrong(word, digits), json_output=json_output)
     if not data:
         fail(Exit.USAGE, "BAD_HEX", "there are no bytes", json_output=json_output)
     return data
+
+
+def _what_is_wrong(word: str, digits: str) -> str:
+    if os.path.isfile(word):
+        return (
+            f"{word} is a file: `forecourt device explain - < {word}` if it holds hex, `replay` a recording"
+        )
+    if len(digits) % 2 and set(digits) <= set(hexdigits):
+        return f"{word}: an odd number of digits, one is missing or too much"
+    return f"{word[:40]}: write bytes as pairs of hex digits, such as 52 2A 0D"
 
 
 def _best(
@@ -68,7 +84,7 @@ def _best(
     if name:
         chosen = choose(name, pairs, json_output=json_output)
         return chosen, chosen.driver.explain(data, chosen.options)
-    from agent.cli.device_search import usable
+    from agent.cli.device_places import usable
 
     if pairs:
         fail(Exit.USAGE, "NO_DRIVER", "--option needs --driver", json_output=json_output)
@@ -76,11 +92,17 @@ def _best(
     return max(tried, key=lambda pair: _weight(pair[1]))
 
 
-def _weight(views: "tuple[View, ...]") -> tuple[int, int]:
-    """Bytes in frames whose check value holds, then bytes in frames."""
-    from drivers.views import Check
+_RIGHT_BYTE = 1_000
+"""A byte of a frame whose check value holds weighs as much as so many of other frames."""
 
-    return sum(len(view.data) for view in views if view.check is Check.OK), _explained(views)
+
+def _weight(views: "tuple[View, ...]") -> int:
+    """What speaks for a driver. A frame of one byte without check value may be any byte: it says nothing."""
+    from drivers.views import NOISE, Check
+
+    frames = [view for view in views if view.title != NOISE]
+    right = sum(len(view.data) for view in frames if view.check is Check.OK)
+    return _RIGHT_BYTE * right + sum(len(view.data) - 1 for view in frames)
 
 
 def _explained(views: "tuple[View, ...]") -> int:
@@ -92,13 +114,13 @@ def _explained(views: "tuple[View, ...]") -> int:
 def _print(chosen: Chosen, views: "tuple[View, ...]", *, is_noise: bool, asked_all: bool) -> None:
     from agent.cli.device_show import view_lines
 
-    if asked_all and not is_noise:
+    if asked_all:
         typer.echo(f"explained best by {chosen.driver.name} ({chosen.driver.title})")
     for view in views:
         for line in view_lines(view):
             typer.echo(line)
     if is_noise:
-        who = "any driver" if asked_all else chosen.driver.name
+        who = chosen.driver.name
         typer.echo(
             f"no byte belongs to a frame of {who}: another protocol, or noise (wrong speed, no ground)"
         )

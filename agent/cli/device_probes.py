@@ -5,6 +5,7 @@ Each finding has evidence; what is not fine has a code and the remedy of `REMEDI
 
 import grp
 import os
+import pwd
 import stat
 from collections import Counter
 from collections.abc import Iterator
@@ -12,12 +13,12 @@ from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 
-from agent.cli.device_choice import Chosen, by_id, is_pty, is_tcp
+from agent.cli.device_choice import GONE, Chosen, by_id, is_pty, is_tcp
 from agent.cli.device_frames import FrameReader, Quality, pause_ms, with_frame
 from agent.cli.device_kernel import LineCounters, holders, line_counters, speed
 from agent.cli.device_wire import Clock, ask, hear, without_echo
-from agent.health.findings import Finding, Part, doubt, failure, fine
-from drivers.ports import Port, PortGone, PortRefused, PortSpec, open_port
+from agent.health.findings import Finding, Level, Part, doubt, failure, fine
+from drivers.ports import THROUGH, Port, PortGone, PortRefused, PortSpec, open_port
 from drivers.views import NOISE, Check
 
 REMEDIES = MappingProxyType(
@@ -26,6 +27,7 @@ REMEDIES = MappingProxyType(
         "PORT_NO_DEVICE": "name a serial port: this is a file",
         "PORT_NAME_MOVES": "use the name under /dev/serial/by-id/: the number changes with the plugs",
         "PORT_NOT_OURS": "`sudo usermod -aG GROUP USER` with the names given here, then log in again",
+        "PORT_NO_GROUP": 'begin with `sudo`; for good: a udev rule with GROUP="dialout", MODE="0660"',
         "PORT_HELD": "stop that program; the agent: `systemctl stop forecourt`",
         "SPEED_REFUSED": "take another converter (FTDI, CP210x): this one cannot do that speed",
         "ERRORS_OF_THE_WIRE": "framing or parity errors: try the other speeds and characters (`--baud`, "
@@ -44,11 +46,12 @@ REMEDIES = MappingProxyType(
         "ECHO_HEARD": "set `echo = true` on this line in the settings",
         "DEVICE_SILENT": "check its power and address; swap RX and TX, or A and B; then `device scan`",
         "ANSWER_STRANGE": "something answers, and not in this protocol or at this speed: `device scan`",
-        "NOTHING_TO_ASK": "this driver only listens: `device watch`",
+        "NOTHING_TO_ASK": "set up like this the driver only listens, or waits to be asked: `device watch`",
     }
 )
 """By the code of a finding. Ports that do not open bring their remedy with them."""
 
+_ROOT = 0
 _ODD_SHARE = 80
 """Hundredths of the bytes that make a pattern."""
 
@@ -71,18 +74,19 @@ def examine(
     spec: PortSpec, chosen: Chosen | None, clock: Clock, *, listen_ms: int, may_ask: bool
 ) -> Iterator[Finding]:
     """One look at a port, first without opening it. With `may_ask` it is asked, last, and if it is quiet."""
-    if is_tcp(spec.device):
-        yield from _open_and_hear(spec, chosen, clock, listen_ms, may_ask=may_ask)
-        return
-    there = _is_there(spec.device)
+    for path in () if "://" in spec.device else spec.device.split(THROUGH):
+        before = list(_unopened(path))
+        yield from before
+        if any(finding.level is Level.FAIL for finding in before):
+            return
+    yield from _open_and_hear(spec, chosen, clock, listen_ms, may_ask=may_ask)
+
+
+def _unopened(path: str) -> Iterator[Finding]:
+    there = _is_there(path)
     yield there
-    if there.code:
-        return
-    yield _name(spec.device)
-    before = [_permission(spec.device), _held(spec.device)]
-    yield from before
-    if not any(finding.code for finding in before):
-        yield from _open_and_hear(spec, chosen, clock, listen_ms, may_ask=may_ask)
+    if not there.code:
+        yield from (_name(path), _permission(path), _held(path))
 
 
 def _is_there(path: str) -> Finding:
@@ -114,8 +118,20 @@ def _permission(path: str) -> Finding:
     mode, group = stat.filemode(entry.st_mode), _group(entry.st_gid)
     if os.access(path, os.R_OK | os.W_OK):
         return fine(Part.DEVICE, "permission", f"{mode}, group {group}: this user may read and write")
-    user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
-    return _failure("permission", "PORT_NOT_OURS", f"{mode}: GROUP is {group}, USER is {user}")
+    may = stat.S_IRGRP | stat.S_IWGRP
+    if entry.st_mode & may != may or entry.st_gid == _ROOT:
+        return _failure(
+            "permission", "PORT_NO_GROUP", f"{mode}, group {group}: no group but root's may use it"
+        )
+    return _failure("permission", "PORT_NOT_OURS", f"{mode}: GROUP is {group}, USER is {_user()}")
+
+
+def _user() -> str:
+    """Who logged in, also behind sudo."""
+    try:
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def _group(number: int) -> str:
@@ -141,7 +157,8 @@ def _open_and_hear(
     try:
         port = open_port(spec)
     except PortRefused as refusal:
-        yield failure(Part.DEVICE, "open", refusal.code, str(refusal).split("; ")[0], refusal.remedy)
+        evidence = f"{refusal.device}: {refusal.reason}"
+        yield failure(Part.DEVICE, "open", refusal.code, evidence, refusal.remedy)
         return
     with closing(port):
         yield from _settings_in_force(spec, port)
@@ -153,13 +170,14 @@ def _open_and_hear(
             if may_ask and chosen is not None:
                 yield from _asked(port, chosen, clock, heard)
         except PortGone as gone:
-            yield failure(Part.DEVICE, "open", "PORT_GONE", str(gone), "check cable and converter")
+            yield failure(Part.DEVICE, "open", "PORT_GONE", str(gone), GONE[is_tcp(spec.device)])
 
 
 def _settings_in_force(spec: PortSpec, port: Port) -> Iterator[Finding]:
     character = f"{spec.bytesize}{spec.parity[0].upper()}{spec.stopbits}"
-    if is_tcp(spec.device):
-        yield fine(Part.DEVICE, "open", f"{spec.device} takes the connection")
+    if "://" in spec.device:
+        takes = f"{spec.device} takes the connection" if is_tcp(spec.device) else spec.device
+        yield fine(Part.DEVICE, "open", takes)
         return
     real = speed(port.fileno())
     yield fine(Part.DEVICE, "open", f"at {spec.baud} {character}")
@@ -188,7 +206,7 @@ def _errors(before: LineCounters | None, after: LineCounters | None) -> Iterator
 
 def _heard(data: bytes, chosen: Chosen | None, spec: PortSpec, *, asks: bool) -> Finding:
     if not data:
-        if asks:
+        if asks and (chosen is None or not chosen.listens):
             return fine(Part.DEVICE, "heard", "nothing before we ask, as it should be")
         return _doubt("heard", "NOTHING_HEARD", "no byte")
     if chosen is None:
@@ -222,11 +240,11 @@ _ANSWER_MS = 1_000
 
 def _asked(port: Port, chosen: Chosen, clock: Clock, heard: bytes) -> Iterator[Finding]:
     questions = chosen.driver.asks(chosen.address, chosen.options)
-    if heard:
-        yield _failure("answer", "SOMEBODY_SPEAKS", f"{len(heard)} bytes came before we said anything")
-        return
     if not questions:
         yield _doubt("answer", "NOTHING_TO_ASK", f"{chosen.driver.name} has no question")
+        return
+    if heard:
+        yield _failure("answer", "SOMEBODY_SPEAKS", f"{len(heard)} bytes came before we said anything")
         return
     said = questions[0]
     answer, has_echo = without_echo(said.data, ask(port, clock, said.data, _ANSWER_MS))

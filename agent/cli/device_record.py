@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
 
 import typer
 
@@ -63,12 +63,14 @@ def record(
     """
     chosen = choose(driver, option, address, json_output=json_output)
     wiring = wiring_of(chosen.driver.wirings[0], baud, character, json_output=json_output)
+    if output.exists():
+        _refuse(output, json_output=json_output)  # before anybody is listened to, or asked
     with (
         listening(port, chosen, wiring, ask=ask, tap=tap, echo=echo, json_output=json_output) as line,
         _new_file(output, json_output=json_output) as file,
     ):
         recorder = Recorder(file, chosen, limit * _MIB)
-        recorder.begin(_header(chosen, wiring, asked=ask and not chosen.listens))
+        recorder.begin(header_of(chosen, wiring, asked=ask and not chosen.listens))
         _fill(recorder, passing(line, chosen, pause_of(wiring), seconds), limit * _MIB)
         lasted_ms = line.now_ms()
     _print(output, recorder, lasted_ms, json_output=json_output)
@@ -119,18 +121,18 @@ class Recorder:
 
 
 def recorded(frame: "Frame", redact: Callable[[bytes], bytes] | None) -> "Chunk":
-    """The frame as it may be kept. With `redact`, bytes that are no whole frame could hide a card: only
-    their number is told."""
+    """The frame as it may be kept. Of bytes that are no whole frame only their number is told, if this
+    driver's frames carry what names somebody, or if they hold a card: another driver's, by mistake."""
     from drivers.events import Monotonic
     from drivers.replay import Chunk
+    from drivers.tripwire import holds_card
     from drivers.views import NOISE, Check
 
     view, at = frame.view, Monotonic(frame.at_ms)
-    if redact is None:
-        return Chunk(at, frame.end, view.data)
-    if view.title == NOISE or view.check is Check.WRONG:
+    is_whole = view.title != NOISE and view.check is not Check.WRONG
+    if not is_whole and (redact is not None or holds_card(view.data.decode("latin-1"))):
         return Chunk(at, frame.end, b"", len(view.data))
-    return Chunk(at, frame.end, redact(view.data))
+    return Chunk(at, frame.end, view.data if redact is None else redact(view.data))
 
 
 def _fill(recorder: Recorder, items: "Iterator[Frame | object]", limit_bytes: int) -> None:
@@ -149,18 +151,23 @@ def _fill(recorder: Recorder, items: "Iterator[Frame | object]", limit_bytes: in
 
 @contextmanager
 def _new_file(path: Path, *, json_output: bool) -> Iterator[TextIO]:
+    """The open file. If it cannot be made or takes no more the command ends; what it took stays."""
     try:
-        file = path.open("x", encoding="ascii")
+        with path.open("x", encoding="ascii") as file:
+            yield file
     except FileExistsError:
-        text = f"{path} is there already; name another file"
-        fail(Exit.REFUSED, "FILE_EXISTS", text, json_output=json_output)
+        _refuse(path, json_output=json_output)
     except OSError as error:
         fail(Exit.REFUSED, "FILE_FAILED", f"{path}: {error.strerror}", json_output=json_output)
-    with file:
-        yield file
 
 
-def _header(chosen: Chosen, wiring: "Wiring", *, asked: bool) -> "Header":
+def _refuse(path: Path, *, json_output: bool) -> NoReturn:
+    text = f"{path} is there already; name another file"
+    fail(Exit.REFUSED, "FILE_EXISTS", text, json_output=json_output)
+
+
+def header_of(chosen: Chosen, wiring: "Wiring", *, asked: bool) -> "Header":
+    """The first line of its recording, without the options that nobody is shown."""
     from config.describe import SECRET_OPTIONS
     from drivers.replay import Header
 

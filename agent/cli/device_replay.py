@@ -47,11 +47,17 @@ def replay(
     if json_output:
         from agent.cli.device_show import plain_event, plain_frame, plain_quality
 
-        told = {"driver": who.driver.name, "frames": [plain_frame(each) for each in frames]}
+        told = {"driver": who.driver.name, "torn": recording.is_torn, "asked": _was_asked(recording, who)}
+        told["frames"] = [plain_frame(each) for each in frames]
         reported = {"events": [plain_event(each) for each in events], "counters": dict(session.counters())}
         as_json({"ok": True, **told, **reported, "quality": plain_quality(quality)})
         return
     _print(who, recording, frames, events, quality)
+
+
+def _was_asked(recording: "Recording", who: Chosen) -> bool:
+    """False where a driver that asks meets what was only heard: answers to the questions of somebody else."""
+    return who.listens or recording.header is None or recording.header.asked
 
 
 def frames_of(recording: "Recording", who: Chosen) -> "Iterator[Frame]":
@@ -78,14 +84,17 @@ def quality_of(frames: "list[Frame]") -> "Quality":
 
 
 def _read(path: Path, *, json_output: bool) -> "Recording":
-    from drivers.replay import RecordingRefused, load_recording
+    from drivers.replay import LONGEST_LINE, RecordingRefused, load_recording
 
     try:
         with path.open(encoding="ascii") as file:
-            return load_recording(file)
+            return load_recording(iter(lambda: file.readline(LONGEST_LINE + 1), ""))
     except OSError as error:
         fail(Exit.REFUSED, "FILE_FAILED", f"{path}: {error.strerror}", json_output=json_output)
-    except (RecordingRefused, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        text = f"{path}: there is more in it than a recording's plain text"
+        fail(Exit.REFUSED, "NOT_A_RECORDING", text, json_output=json_output)
+    except RecordingRefused as error:
         fail(Exit.REFUSED, "NOT_A_RECORDING", f"{path}: {error}", json_output=json_output)
 
 
@@ -122,7 +131,14 @@ def _print(
             typer.echo(line)
     if left_out := sum(chunk.left_out_bytes for chunk in recording.chunks):
         typer.echo(f"{left_out} bytes of torn frames were not recorded")
+    if recording.is_torn:
+        typer.echo("the last line is torn, as after a power cut: it is left out")
     typer.echo(quality_line(quality))
+    if not _was_asked(recording, who):
+        typer.echo(
+            "\nit was only listened to (no --ask), and this driver asks: what it makes of somebody else's"
+        )
+        typer.echo("answers is no proof. --option mode=listen, where the driver has it, plays what was heard")
     typer.echo(
         f"\n{who.driver.name} would have reported:" if events else f"\n{who.driver.name} reports nothing"
     )

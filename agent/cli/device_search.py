@@ -4,138 +4,36 @@ Whoever is heard is master there, and a second master breaks a station. So from 
 was asked for, nothing is said any more; the other wirings are then tried by listening alone.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from dataclasses import replace
 
-from agent.cli.device_choice import Chosen, character_of, chosen, is_pty, is_tcp
+from agent.cli.device_candidates import PROVEN_FRAMES, Candidate, Found, Sureness, ranked, rated, together
+from agent.cli.device_choice import Chosen, is_pty, is_tcp
 from agent.cli.device_kernel import line_errors
+from agent.cli.device_places import Place
 from agent.cli.device_wire import Clock, ask, hear, without_echo
 from agent.cli.progress import Step
-from agent.cli.typed import Mistyped
-from drivers import catalogue
-from drivers.driver import Ask, Wiring
+from drivers.driver import Ask
 from drivers.ports import Port, PortGone, PortRefused, PortSpec, open_port
-from drivers.views import NOISE, Check
 
 ANSWER_MS = 400
 QUIET_MS = 20
 """Before each question. Bytes in it are somebody else's."""
 AFTER_STRANGE_MS = 1_000
 """After an answer that nobody explains; bytes in it are somebody else's."""
-PROVEN_FRAMES = 3
-"""Right frames of an answering device with which we stop asking it."""
 FURTHER_QUESTIONS = 12
 ENOUGH_BYTES = 4_096
 
-
-class Sureness(IntEnum):
-    GUESS = 0
-    LIKELY = 1
-    SURE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One way to open the port, and who could live there."""
-
-    device: str
-    wiring: Wiring
-    tenants: tuple[Chosen, ...]
-
-    @property
-    def shown(self) -> str:
-        if is_tcp(self.device):
-            return self.device
-        return f"{self.wiring.baud} {character_of(self.wiring)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Who it may be and what speaks for it. `address` and `question` are "" if it was only heard.
-
-    `line_errors` are the framing and parity errors that the kernel counted meanwhile, None if it does not.
-    """
-
-    chosen: Chosen
-    place: Place
-    right_frames: int
-    wrong_frames: int
-    explained_bytes: int
-    heard_bytes: int
-    address: str = ""
-    question: str = ""
-    has_echo: bool = False
-    line_errors: int | None = None
-
-    @property
-    def sureness(self) -> Sureness:
-        """A check value of 8 bits or less lets damaged frames pass: one frame proves little, and what
-        was only heard proves less than the answer to a question."""
-        mostly = 10 * self.explained_bytes >= 9 * self.heard_bytes
-        if self.right_frames >= (PROVEN_FRAMES if self.question else 5) and mostly and not self.wrong_frames:
-            return Sureness.SURE
-        if self.right_frames > self.wrong_frames and 2 * self.explained_bytes >= self.heard_bytes:
-            return Sureness.LIKELY
-        return Sureness.GUESS
-
-    @property
-    def is_usual(self) -> bool:
-        """True if the driver's own makers wire it like this."""
-        return is_tcp(self.place.device) or self.place.wiring in self.chosen.driver.wirings
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """`overheard` are bytes that nobody was asked for; `strange` is an answer that nobody explains."""
-
-    candidates: tuple[Candidate, ...]
-    asked_count: int
-    overheard: bytes = b""
-    strange: bytes = b""
+_First = tuple[Chosen, str, Ask]
+"""Whom to ask, at which address, and what first."""
 
 
 class _SomebodySpeaks(Exception):
     def __init__(self, place: Place, data: bytes) -> None:
         super().__init__(f"{len(data)} bytes at {place.shown}")
         self.place, self.data = place, data
-
-
-def usable() -> list[Chosen]:
-    """Every listed driver that can be opened without being told options."""
-    found = []
-    for name in catalogue.names():
-        try:
-            found.append(chosen(name, {}))
-        except Mistyped:
-            continue
-    return found
-
-
-def places(port: str, tenants: Sequence[Chosen]) -> list[Place]:
-    """Every way to open `port`, the likeliest first; for `socket://host` every port that drivers know."""
-    if not is_tcp(port):
-        depth = max((len(each.driver.wirings) for each in tenants), default=0)
-        ranked = [
-            each.driver.wirings[rank]
-            for rank in range(depth)
-            for each in tenants
-            if rank < len(each.driver.wirings)
-        ]
-        return [
-            Place(port, wiring, tuple(each for each in tenants if wiring in each.driver.wirings))
-            for wiring in dict.fromkeys(ranked)
-        ]
-    if port.removeprefix("socket://").rpartition(":")[2].isdigit():
-        return [Place(port, Wiring(), tuple(tenants))]
-    numbers = dict.fromkeys(number for each in tenants for number in each.driver.tcp_ports)
-    return [
-        Place(
-            f"{port}:{number}", Wiring(), tuple(each for each in tenants if number in each.driver.tcp_ports)
-        )
-        for number in numbers
-    ]
 
 
 class Search:
@@ -149,6 +47,7 @@ class Search:
         self._clock = clock
         self._listen_ms = listen_ms
         self._step = step or (lambda stage, done, total: None)
+        self._total = sum(len(list(self._questions(place))) for place in ways)
         self._asked = 0
         self._answered: list[Candidate] = []
         self._strange = b""
@@ -158,45 +57,59 @@ class Search:
         try:
             self._ask_around()
         except _SomebodySpeaks as heard:
-            return Found(_ranked([*self._answered, *self._overhear(heard)]), self._asked, heard.data)
-        return Found(_ranked(self._answered), self._asked, b"", self._strange)
+            return Found(ranked([*self._answered, *self._overhear(heard)]), self._asked, heard.data)
+        return Found(ranked(self._answered), self._asked, b"", self._strange)
 
     def _ask_around(self) -> None:
-        opened, refusal = 0, None
-        total = sum(len(list(self._questions(place))) for place in self._ways)
+        is_open = False
+        trouble: PortRefused | PortGone | None = None
         for place in self._ways:
             try:
                 port = self._open(place, listen_only=False)
-            except PortRefused as error:
-                refusal = refusal or error  # one wiring may be beyond this converter, or one TCP port closed
+            except PortRefused as refusal:
+                trouble = trouble or refusal  # one wiring may be beyond this converter, or one port closed
                 continue
-            is_new_wire = opened == 0 or is_tcp(place.device)
-            opened += 1
-            self._visit(port, place, total, self._listen_ms if is_new_wire else QUIET_MS)
+            is_new_wire = not is_open or is_tcp(place.device)
+            gone = self._visit(port, place, self._listen_ms if is_new_wire else QUIET_MS)
             if self._answered:
                 return
-        if refusal is not None and not opened:
-            raise refusal
+            is_open = is_open or gone is None
+            trouble = trouble or gone
+        if trouble is not None and not (is_open or self._asked):
+            raise trouble
 
-    def _visit(self, port: Port, place: Place, total: int, listen_ms: int) -> None:
-        """A TCP peer that hangs up lives elsewhere; a serial port that goes away ends the search."""
-        with closing(port):
+    def _visit(self, port: Port, place: Place, listen_ms: int) -> PortGone | None:
+        """A serial port that goes away ends the search. A TCP peer may hang up at a question that it does
+        not know: it is asked the next one on a new connection. Returns how it went if that fails."""
+        waiting = deque(self._questions(place))
+        while True:
+            asked_before = self._asked
+            with closing(port):
+                try:
+                    self._step("listening", 0, 1)
+                    self._be_sure_of_quiet(port, place, listen_ms)
+                    self._ask_at(port, place, waiting)
+                    return None
+                except PortGone as error:
+                    if not is_tcp(place.device):
+                        raise
+                    gone = error
+            if self._asked == asked_before or self._answered:
+                return gone
             try:
-                self._step("listening", 0, 1)
-                self._be_sure_of_quiet(port, place, listen_ms)
-                self._ask_at(port, place, total)
-            except PortGone:
-                if not is_tcp(place.device):
-                    raise
+                port, listen_ms = self._open(place, listen_only=False), QUIET_MS
+            except PortRefused:
+                return gone
 
-    def _ask_at(self, port: Port, place: Place, total: int) -> None:
-        for tenant, address, question in self._questions(place):
+    def _ask_at(self, port: Port, place: Place, waiting: deque[_First]) -> None:
+        while waiting:
+            tenant, address, question = waiting.popleft()
             if self._answered and self._answered[0].chosen is not tenant:
                 return
-            self._step("asking", self._asked, total)
+            self._step("asking", self._asked, self._total)
             self._try(port, place, tenant, address, question)
 
-    def _questions(self, place: Place) -> Iterator[tuple[Chosen, str, Ask]]:
+    def _questions(self, place: Place) -> Iterator[_First]:
         for tenant in place.tenants:
             for address in (self._address,) if self._address else tenant.driver.addresses:
                 for question in tenant.driver.asks(address, tenant.options)[:1]:
@@ -214,7 +127,7 @@ class Search:
                 return
             further = questions[number % len(questions)]
             if again := self._ask_once(port, place, tenant, address, further):
-                self._answered[-1] = _together(self._answered[-1], again)
+                self._answered[-1] = together(self._answered[-1], again)
 
     def _ask_once(
         self, port: Port, place: Place, tenant: Chosen, address: str, question: Ask
@@ -225,7 +138,7 @@ class Search:
         if not answer:
             return None
         candidate = replace(
-            _rated(tenant, place, answer, device_only=True),
+            rated(tenant, place, answer, device_only=True),
             address=address,
             question=question.title,
             has_echo=has_echo,
@@ -238,7 +151,14 @@ class Search:
 
     def _be_sure_of_quiet(self, port: Port, place: Place, for_ms: int) -> None:
         if heard := hear(port, self._clock, for_ms, 1):
-            raise _SomebodySpeaks(place, heard + hear(port, self._clock, self._listen_ms, ENOUGH_BYTES))
+            raise _SomebodySpeaks(place, heard + self._more(port))
+
+    def _more(self, port: Port) -> bytes:
+        """What follows the first bytes, up to where the other side hangs up."""
+        try:
+            return hear(port, self._clock, self._listen_ms, ENOUGH_BYTES)
+        except PortGone:
+            return b""
 
     def _overhear(self, first: _SomebodySpeaks) -> list[Candidate]:
         """Every wiring in turn, by ears alone, until one makes sense beyond doubt."""
@@ -248,8 +168,8 @@ class Search:
         for number, place in enumerate(ways):
             self._step("listening", number, len(ways))
             data, errors = (first.data, None) if place is first.place else self._listen_at(place)
-            rated = (_rated(tenant, place, data, device_only=False) for tenant in tenants)
-            found += [replace(each, line_errors=errors) for each in rated if each.explained_bytes]
+            heard = (rated(tenant, place, data, device_only=False) for tenant in tenants)
+            found += [replace(each, line_errors=errors) for each in heard if each.explained_bytes]
             if any(each.sureness is Sureness.SURE and each.is_usual for each in found):
                 break
         return found
@@ -281,34 +201,3 @@ class Search:
                 listen_only=listen_only,
             )
         )
-
-
-def _rated(tenant: Chosen, place: Place, data: bytes, *, device_only: bool) -> Candidate:
-    """`device_only`: an answer; what a host would say in it is no sign of a device."""
-    views = tenant.driver.explain(data, tenant.options)
-    frames = [v for v in views if v.title != NOISE and not (device_only and v.sender == "host")]
-    right = sum(view.check is Check.OK for view in frames)
-    wrong = sum(view.check is Check.WRONG for view in frames)
-    explained = sum(len(view.data) for view in frames if view.check is not Check.WRONG)
-    return Candidate(tenant, place, right, wrong, explained, len(data))
-
-
-def _together(one: Candidate, other: Candidate) -> Candidate:
-    return replace(
-        one,
-        right_frames=one.right_frames + other.right_frames,
-        wrong_frames=one.wrong_frames + other.wrong_frames,
-        explained_bytes=one.explained_bytes + other.explained_bytes,
-        heard_bytes=one.heard_bytes + other.heard_bytes,
-        has_echo=one.has_echo or other.has_echo,
-    )
-
-
-def _ranked(candidates: list[Candidate]) -> tuple[Candidate, ...]:
-    """The surest first; among equals the usual wiring, more frames, fewer errors of the wire."""
-
-    def weight(each: Candidate) -> tuple[int, bool, int, int, int]:
-        share = 100 * each.explained_bytes // max(1, each.heard_bytes)
-        return each.sureness, each.is_usual, each.right_frames, -(each.line_errors or 0), share
-
-    return tuple(sorted(candidates, key=weight, reverse=True))

@@ -1,8 +1,10 @@
 """How frames, events and the quality of a line look: hex beside meaning for people, values for machines."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import zip_longest
+from shutil import get_terminal_size
 from typing import Any
 
 from agent.cli.device_frames import Frame, Quality
@@ -19,7 +21,8 @@ from drivers.events import (
 )
 from drivers.views import NOISE, Check, Detail, View
 
-ROW_BYTES = 16
+ROW_BYTES, NARROW_ROW_BYTES = 16, 8
+_NARROW_COLUMNS = 100
 _MARKS = {Check.OK: "right", Check.WRONG: "WRONG", Check.NONE: "-"}
 _CHECKED = {
     Check.OK: "check value right",
@@ -44,7 +47,8 @@ def view_lines(view: View) -> Iterator[str]:
 
 def body_lines(view: View) -> Iterator[str]:
     """ "  52 2A ..   volume  003012  30120 ml"."""
-    rows = [view.data[i : i + ROW_BYTES].hex(" ") for i in range(0, len(view.data), ROW_BYTES)]
+    row_bytes = NARROW_ROW_BYTES if is_narrow() else ROW_BYTES
+    rows = [view.data[i : i + row_bytes].hex(" ") for i in range(0, len(view.data), row_bytes)]
     widths = [
         max((len(text) for text in column), default=0)
         for column in zip(*map(_cells, view.details), strict=True)
@@ -52,7 +56,7 @@ def body_lines(view: View) -> Iterator[str]:
     for row, detail in zip_longest(rows, view.details, fillvalue=None):
         cells = _cells(detail) if detail is not None else ()
         meaning = "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=False))
-        yield f"    {row or '':<{ROW_BYTES * 3 - 1}}  {meaning}".rstrip()
+        yield f"    {row or '':<{row_bytes * 3 - 1}}  {meaning}".rstrip()
 
 
 def plain_frame(frame: Frame) -> dict[str, Any]:
@@ -71,6 +75,10 @@ def plain_view(view: View) -> dict[str, Any]:
 
 def event_line(event: DriverEvent) -> str:
     """One sentence on what a session reported. Whoever showed a card is not named."""
+    return shown(_sentence(event))
+
+
+def _sentence(event: DriverEvent) -> str:
     match event:
         case Fuelling():
             number = "" if event.sequence_no is None else f" number {event.sequence_no}"
@@ -116,5 +124,15 @@ def plain_quality(quality: Quality) -> dict[str, int]:
     return {**asdict(quality), "bytes_per_s": quality.bytes_per_s}
 
 
+def is_narrow() -> bool:
+    """Whether people look through a terminal of 80 columns or less; a pipe is as wide as it needs to be."""
+    return sys.stdout.isatty() and get_terminal_size((_NARROW_COLUMNS, 0)).columns < _NARROW_COLUMNS
+
+
+def shown(text: str) -> str:
+    """What a device said, without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
+
+
 def _cells(detail: Detail) -> tuple[str, str, str]:
-    return detail.name, detail.raw, detail.meaning
+    return detail.name, shown(detail.raw), shown(detail.meaning)

@@ -55,7 +55,7 @@ def totals(
         text = f"{driver} has no question for totals; `forecourt device watch` shows what it hears"
         fail(Exit.REFUSED, "NO_TOTALS", text, json_output=json_output)
     wiring = wiring_of(chosen.driver.wirings[0], baud, character, json_output=json_output)
-    spec = spec_of(port, wiring, echo=echo)
+    spec = spec_of(port, wiring, echo=echo, json_output=json_output)
     refuse_company(spec, json_output=json_output)
     answers = _ask(spec, chosen, questions, json_output=json_output)
     silent = [question.title for question, views in answers if not views]

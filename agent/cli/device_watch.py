@@ -83,7 +83,7 @@ def listening(
     from drivers.ports import PortRefused
 
     speaks = ask and not chosen.listens
-    spec = spec_of(port, wiring, listen_only=not speaks, tap=tap, echo=echo)
+    spec = spec_of(port, wiring, listen_only=not speaks, tap=tap, echo=echo, json_output=json_output)
     if speaks and not chosen.driver.is_pos:
         refuse_company(spec, json_output=json_output)
     understands = speaks or chosen.listens

@@ -70,7 +70,8 @@ class Simulation:
         self._nozzle = nozzle
         self._clock = clock
         self._say = say
-        self._is_pos = driver.is_pos
+        self._has_cashier = driver.is_pos and driver.sell is None
+        """A POS link: it asks by itself what a cashier does. A POS that is only heard sells like a pump."""
         self._sell = driver.sell
         self._told: dict[int, Answer] = {}
         self._shown_count = 0
@@ -108,8 +109,8 @@ class Simulation:
 
     def _listen(self, stop: threading.Event) -> None:
         """Lines of the keyboard, or of a pipe, become sales or actions of the cashier."""
-        if sys.stdin.isatty() and (self._is_pos or self._sell is not None):
-            self._say(CASHIER_FORMS if self._is_pos else SALE_FORM)
+        if sys.stdin.isatty() and (self._has_cashier or self._sell is not None):
+            self._say(CASHIER_FORMS if self._has_cashier else SALE_FORM)
         keyboard, rest = [sys.stdin.fileno()], b""
         while not stop.is_set():
             readable, _, _ = select.select(keyboard, [], [], _LOOK_EVERY_S)
@@ -119,12 +120,12 @@ class Simulation:
                 *lines, rest = (rest + typed).split(b"\n")
                 for line in lines:
                     self._take(line.decode(errors="replace").strip())
-            if self._is_pos:
+            if self._has_cashier:
                 self._show_answers()
 
     def _take(self, line: str) -> None:
         try:
-            if line and self._is_pos:
+            if line and self._has_cashier:
                 self._say(f"asked {self._stage.act(lambda pos: cashier(pos, line))}")
             elif line and self._sell is not None:
                 self._make(wish(line))

@@ -1,6 +1,7 @@
 """What a person types at a simulated device: sales, and for a POS the cashier's actions."""
 
 import re
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -42,15 +43,26 @@ def wish(text: str) -> Wish:
 
 
 def driver_options(pairs: Iterable[str]) -> dict[str, Any]:
-    """ "map=ring-buffer" as a table; whole numbers, true and false become what they are in TOML."""
+    """ "map=ring-buffer" as a table, values as in TOML, only that a plain text needs no quotes. Raises
+    `Mistyped`."""
     options: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not name or not equals:
             raise Mistyped("BAD_OPTION", f"{pair}: write NAME=VALUE")
-        is_number = value.isdecimal() and (value == "0" or value[0] != "0")
-        options[name] = int(value) if is_number else {"true": True, "false": False}.get(value, value)
+        options[name] = _value(pair, value)
     return options
+
+
+def _value(pair: str, text: str) -> Any:
+    if text[:1] in ("[", "{", '"', "'"):
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError as error:
+            example = "nozzles=[1,2] or points={ '4' = 'left' }, in quotes for the shell"
+            raise Mistyped("BAD_OPTION", f"{pair}: {error}; write it like {example}") from error
+    is_number = text.isdecimal() and (text == "0" or text[0] != "0")
+    return int(text) if is_number else {"true": True, "false": False}.get(text, text)
 
 
 def cashier(pos: PosSimulator, line: str) -> int:

@@ -58,7 +58,7 @@ def metering(fuelling: Fuelling, meter: Meter | None, epoch: int) -> Metering:
     says where it began does not say what it sold while nobody listened.
     """
     ours = meter.totalizer_after_ml if meter is not None and meter.device_epoch == epoch else None
-    began = fuelling.totalizer_before_ml
+    began = _began(fuelling)
     moved = _moved(fuelling, ours if began is None else began)
     unmetered_ml = meter.unmetered_ml if meter is not None and ours is not None else 0
     gap = _gap(fuelling, began if ours is None else ours, unmetered_ml)
@@ -133,6 +133,14 @@ def _gap(fuelling: Fuelling, before: int | None, unmetered_ml: int) -> Gap | Non
         assert fuelling.totalizer_modulus_ml is not None
         after += fuelling.totalizer_modulus_ml
     return Gap(before, after, moved - fuelling.volume_ml - unmetered_ml)
+
+
+def _began(fuelling: Fuelling) -> int | None:
+    """The device's own reading before the sale; None where the meter was reset since."""
+    before, after = fuelling.totalizer_before_ml, fuelling.totalizer_after_ml
+    if before is None or after is None or after >= before or _wrapped(fuelling, before):
+        return before
+    return None
 
 
 def _moved(fuelling: Fuelling, before: int | None) -> int | None:

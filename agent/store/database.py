@@ -30,6 +30,7 @@ from agent.store.grants import Grants
 from agent.store.heads import Damaged, Heads
 from agent.store.holdings import Holdings
 from agent.store.ledger import Ledger
+from agent.store.line_usuals import LineUsuals
 from agent.store.lots import Lots
 from agent.store.members import Members
 from agent.store.meters import Meters
@@ -108,6 +109,7 @@ class Transaction:
         self.darkness = Darkness(connection)
         self.runs = Runs(connection)
         self.alarms = Alarms(connection)
+        self.line_usuals = LineUsuals(connection)
         self.down = DownItems(connection)
         self.trust = TrustLists(connection)
         self._connection = connection

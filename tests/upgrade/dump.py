@@ -22,6 +22,7 @@ from agent.handlers.obey_kinds import BOOKS
 from agent.store.bundles import Rollout
 from agent.store.outbox import LEDGER
 from drivers.events import BasketLine, DeviceTime
+from drivers.quality import Usual
 from sync.down import Down
 from sync.keys import SigningKey
 from sync.trust import KeyEntry, KeyList, sign_keys
@@ -113,6 +114,8 @@ def live(world: World) -> None:
     world.run(lambda tx, at: tx.bundles.add_rollout(Rollout(1, "summer", 43, 5, False, at.wall_ms)))
     world.run(lambda tx, at: tx.bundles.count_shadow(43, more=1, fewer=0, active_minor=1, candidate_minor=2))
     world.run(lambda tx, at: tx.bundles.count_guard(42, sales=1))
+    usuals = {"island-1": Usual(9_990, 6, 4, 9_900, 178_000)}
+    world.run(lambda tx, at: tx.line_usuals.keep(usuals, at.wall_ms))
     world.run(lambda tx, at: tx.runs.end(run_id, at.wall_ms))
     for order in ORDERS:
         world.run(lambda tx, at, down=order: obey(down, bytes(32), tx, world.site, at.wall_ms, at, BOOKS))

@@ -53,6 +53,17 @@ CREATE TABLE device_clock (
     measured_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- What was usual on a line, so that it is compared with that again after a start (drivers/quality.py).
+CREATE TABLE line_usual (
+    line             TEXT PRIMARY KEY,
+    heard_count      INTEGER NOT NULL,
+    damaged_count    INTEGER NOT NULL,
+    unanswered_count INTEGER NOT NULL,
+    answered_count   INTEGER NOT NULL,
+    answers_ms       INTEGER NOT NULL,      -- how long all of these took together
+    kept_at_ms       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE fact (
     fact_id            BLOB PRIMARY KEY CHECK (length(fact_id) = 16),
     kind               TEXT NOT NULL CHECK (kind IN ('fuelling', 'basket', 'gap')),

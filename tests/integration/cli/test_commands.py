@@ -227,6 +227,16 @@ def test_the_example_is_the_shipped_one() -> None:
     assert forecourt("config", "example").stdout == example
 
 
+SECOND_TILL = """\
+[[line]]
+name = "till-2"
+driver = "pos_link"
+port = "/dev/ttyS9"
+device = [{ key = "till-2", address = "till-2", options = { register_id = "till-1" } }]
+
+[[point]]"""
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -234,6 +244,7 @@ def test_the_example_is_the_shipped_one() -> None:
         ('register_id = "till-1"', 'register_id = ""', ("DRIVER_OPTION", "options.register_id")),
         ('driver = "companytec"', 'driver = "companytek"', ("UNKNOWN_DRIVER", "companytec")),
         ('driver = "companytec"', 'driver = "dart"', ("DRIVER_ADDRESS", "address 1: ")),
+        ("[[point]]", SECOND_TILL, ("DRIVER_OPTION", "till-1 is on line till")),
     ],
 )
 def test_a_wrong_setting_is_one_line(

@@ -1,13 +1,22 @@
 """Integration: is `device simulate` a device that a station (and a person at the keyboard) can use?"""
 
+import json
 import os
+import random
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent.cli.device_choice import chosen
+from agent.cli.device_line import Listening, Reported
+from agent.clock import SystemClock
+from drivers.escpos_tap.simulator import PATTERNS
+from drivers.events import DriverEvent, SalePaid
+from drivers.ports import PortSpec
 from tests.house.sources import ROOT
 from tests.integration.cli.small_station import SmallStation, forecourt, until
 
@@ -85,3 +94,46 @@ def test_a_simulated_cashier_is_answered_on_tcp() -> None:
             assert pos.wait(10) == 0
         finally:
             pos.kill()
+
+
+@pytest.mark.parametrize(
+    ("driver", "options"),
+    [("verifone_journal", {}), ("escpos_tap", {"register_id": "1", "patterns": list(PATTERNS)})],
+)
+def test_a_register_that_is_only_heard_sells_like_a_pump(driver: str, options: dict[str, Any]) -> None:
+    command = ["device", "simulate", driver, "--tcp", "--nozzle", "4"]
+    for name, value in options.items():
+        command += ["--option", f"{name}={json.dumps(value)}"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "agent.cli", *command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+    ) as register:
+        try:
+            assert register.stdout is not None
+            assert register.stdin is not None
+            place = register.stdout.readline().strip()
+            who = chosen(driver, options)
+            heard: list[DriverEvent] = []
+            spec = PortSpec(place, listen_only=who.listens)
+            session = who.driver.open_session(who.address, who.options)
+            listening = Listening(spec, session, SystemClock().monotonic_ms, random.Random(1))
+            register.stdin.write("30.12,236.44,7.85\n")
+            register.stdin.flush()
+            try:
+                until(lambda: _paid(listening, heard), "the receipt")
+            finally:
+                listening.close()
+            register.send_signal(signal.SIGINT)
+            assert register.wait(10) == 0
+        finally:
+            register.kill()
+    sale = next(event for event in heard if isinstance(event, SalePaid))
+    assert (sale.point, sale.fuel_amount_fen) == ("4", 23_644)
+
+
+def _paid(listening: Listening, heard: list[DriverEvent]) -> bool:
+    heard += [item.event for item in listening.passing(100) if isinstance(item, Reported)]
+    return any(isinstance(event, SalePaid) for event in heard)

@@ -1,9 +1,16 @@
 """Integration: does the line count how long its questions wait for an answer, and only questions?"""
 
+import os
+import random
+import threading
+
+from drivers.blueprint import codec
 from drivers.blueprint.options import BlueprintOptions
 from drivers.blueprint.session import BlueprintSession
 from drivers.blueprint.simulator import BlueprintSimulator
 from drivers.events import Monotonic
+from drivers.line import Line
+from drivers.ports import PortGone
 from drivers.stage import SimulatorOnPty
 from tests.integration.drivers.line_rig import Ledger, monotonic_ms, running, wait_until
 
@@ -62,3 +69,65 @@ def test_what_nobody_asked_for_has_no_time() -> None:
     finally:
         stage.close()
     assert not counters.keys() & {"ANSWERED", "ANSWER_MS"}
+
+
+class OnePort:
+    """Takes a question, then is gone; the port opened after it brings a frame that nobody asked for there."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._near, self._far = os.pipe()
+        self._answer = answer
+        if answer:
+            os.write(self._far, b"!")
+
+    def fileno(self) -> int:
+        return self._near
+
+    def read(self) -> bytes:
+        os.read(self._near, 1)
+        if not self._answer:
+            raise PortGone("unplugged")
+        return self._answer
+
+    def write(self, data: bytes) -> int:
+        if not self._answer:
+            os.write(self._far, b"!")
+        return len(data)
+
+    def close(self) -> None:
+        os.close(self._near)
+        os.close(self._far)
+
+
+class Asking(Telling):
+    """Asks once, and understands the answer also later."""
+
+    asked = False
+
+    def bytes_to_send(self, now: Monotonic) -> bytes:
+        said, self.asked = b"" if self.asked else b"?", True
+        return said
+
+    def awaiting(self) -> bool:
+        return True
+
+
+def test_a_question_that_was_out_when_the_port_went_away_is_never_answered() -> None:
+    """Else the time that the plug was out would count as the device's."""
+    frame = codec.encode(codec.NOTHING)
+    ports = iter([OnePort(b""), OnePort(frame)])
+    session = Asking("1", BlueprintOptions())
+    stop = threading.Event()
+    line = Line("gone", lambda: next(ports), session, Ledger().report, monotonic_ms, random.Random(1))
+    thread = threading.Thread(target=line.run, args=(stop,))
+    thread.start()
+    try:
+        wait_until(lambda: line.status().counters.get("HEARD", 0) == 1)
+        counters = line.status().counters
+    finally:
+        stop.set()
+        line.wake()
+        thread.join(5)
+        line.close()
+    assert counters["PORT_GONE"] == 1
+    assert "ANSWERED" not in counters

@@ -5,6 +5,7 @@ import select
 import tty
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -110,7 +111,50 @@ def test_what_comes_instead_of_the_echo_is_heard(pairs: tuple[Pair, Pair]) -> No
     port = open_port(PortSpec(wire.path, echo=True))
     port.write(b"ask")
     os.write(wire.far, b"aXk")
-    assert _read(port, 2) == b"Xk"
+    assert _read(port, 3) == b"aXk"
     os.write(wire.far, b"ask")
     assert _read(port, 3) == b"ask"
     port.close()
+
+
+@pytest.mark.parametrize("pieces", [[b"answer"], [b"a", b"nswer"]])
+def test_an_answer_that_begins_like_its_question_is_whole_where_nothing_echoes(
+    pairs: tuple[Pair, Pair], pieces: list[bytes]
+) -> None:
+    """As with Modbus: unit and function stand in front of both."""
+    wire = pairs[0]
+    port = open_port(PortSpec(wire.path, echo=True))
+    port.write(b"ask")
+    heard = b""
+    for piece in pieces:
+        os.write(wire.far, piece)
+        assert select.select([port.fileno()], [], [], 5)[0]
+        heard += port.read()
+    assert heard == b"answer"
+    port.close()
+
+
+@pytest.mark.parametrize("bytesize", [7, 8])
+def test_a_pseudo_terminal_is_opened_again_as_it_was(pairs: tuple[Pair, Pair], bytesize: int) -> None:
+    """The kernel takes 7 bits once, and says EINVAL when nothing else changes."""
+    for _ in range(3):
+        open_port(PortSpec(pairs[0].path, 4_800, bytesize, "even", 2, pty=True)).close()
+
+
+def test_a_file_is_no_port(tmp_path: Path) -> None:
+    file = tmp_path / "pump"
+    file.write_text("")
+    for path in (file, tmp_path):
+        with pytest.raises(PortRefused, match="name a serial port") as refused:
+            open_port(PortSpec(str(path)))
+        assert refused.value.code == "PORT_NO_DEVICE"
+
+
+def test_a_refusal_names_the_device_once(tmp_path: Path) -> None:
+    """pyserial tells number and path twice over."""
+    with pytest.raises(PortRefused) as refused:
+        open_port(PortSpec(str(tmp_path / "none")))
+    assert str(refused.value) == (
+        f"PORT_MISSING: {tmp_path / 'none'}: No such file or directory; "
+        "plug the converter in, or name it by /dev/serial/by-id/"
+    )

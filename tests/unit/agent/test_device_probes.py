@@ -9,10 +9,11 @@ import pytest
 import typer
 
 from agent.cli import device_kernel, device_probes
+from agent.cli.device_candidates import Candidate, Sureness
 from agent.cli.device_choice import by_id, chosen, spec_of, wiring_of
 from agent.cli.device_kernel import Holder, LineCounters, holders
+from agent.cli.device_places import Place, places, usable
 from agent.cli.device_probes import REMEDIES, pattern
-from agent.cli.device_search import Candidate, Place, Sureness, places
 from agent.clock import SystemClock
 from agent.health.findings import Finding, Level
 from drivers.driver import Wiring
@@ -116,7 +117,7 @@ def test_a_port_that_is_held_or_forbidden_is_not_opened(
     assert "open" not in found
     assert found["held by"].code == "PORT_HELD"
     assert "minicom (process 77)" in found["held by"].evidence
-    assert found["permission"].code == "PORT_NOT_OURS"
+    assert found["permission"].code in ("PORT_NOT_OURS", "PORT_NO_GROUP")
 
 
 def test_a_name_that_moves_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,10 +143,13 @@ def test_every_wiring_is_tried_once_and_tcp_ports_as_drivers_know_them() -> None
     ]
 
 
-def _candidate(right_frames: int, wrong_frames: int, explained: int, *, asked: bool = False) -> Candidate:
+def _candidate(
+    right_frames: int, wrong_frames: int, explained: int, *, unchecked: int = 0, asked: bool = False
+) -> Candidate:
     place = Place("/dev/ttyUSB0", Wiring(), (BLUEPRINT,))
     question = "are you there" if asked else ""
-    return Candidate(BLUEPRINT, place, right_frames, wrong_frames, explained, 100, "1", question)
+    frames = right_frames + wrong_frames + unchecked
+    return Candidate(BLUEPRINT, place, frames, right_frames, wrong_frames, explained, 100, "1", question)
 
 
 def test_sureness_needs_several_frames_and_more_without_a_question() -> None:
@@ -157,3 +161,36 @@ def test_sureness_needs_several_frames_and_more_without_a_question() -> None:
     assert _candidate(1, 0, 20).sureness is Sureness.GUESS
     assert _candidate(1, 3, 90).sureness is Sureness.GUESS
     assert _candidate(0, 0, 90).sureness is Sureness.GUESS
+
+
+def test_frames_without_a_check_value_are_likely_at_most() -> None:
+    """IFSF and Modbus over TCP leave the check to TCP; a single byte that any byte could be says nothing."""
+    assert _candidate(0, 0, 100, unchecked=3, asked=True).sureness is Sureness.LIKELY
+    assert _candidate(0, 0, 100, unchecked=12, asked=True).sureness is Sureness.LIKELY
+    assert _candidate(0, 0, 100, unchecked=13, asked=True).sureness is Sureness.GUESS
+    assert _candidate(0, 0, 100, unchecked=2, asked=True).sureness is Sureness.GUESS
+    assert _candidate(0, 0, 99, unchecked=3, asked=True).sureness is Sureness.GUESS
+    assert _candidate(0, 0, 100, unchecked=4).sureness is Sureness.GUESS
+    assert _candidate(0, 0, 100, unchecked=5).sureness is Sureness.LIKELY
+
+
+@pytest.mark.parametrize(("port", "form"), [("/dev/ttyUSB0", "serial"), ("socket://10.0.0.9:3500", "tcp")])
+def test_who_has_a_form_for_each_road_is_looked_for_in_the_one_of_the_port(port: str, form: str) -> None:
+    tenants = {each.driver.name: each for place in places(port, usable()) for each in place.tenants}
+    assert tenants["ifsf"].options.transport == form
+    typed = chosen("modbus", {"map": "ring-buffer", "transport": "rtu"})
+    assert places("socket://10.0.0.9:502", [typed])[0].tenants == (typed,), "what was said stays"
+
+
+@pytest.mark.parametrize(
+    ("mode", "gid", "code"),
+    [(0o20660, 20, "PORT_NOT_OURS"), (0o20600, 20, "PORT_NO_GROUP"), (0o20660, 0, "PORT_NO_GROUP")],
+)
+def test_nobody_is_told_to_join_a_group_that_may_not_use_the_port_either(
+    monkeypatch: pytest.MonkeyPatch, mode: int, gid: int, code: str
+) -> None:
+    monkeypatch.setattr(device_probes.os, "access", lambda *_: False)
+    monkeypatch.setattr(
+        device_probes.os, "stat", lambda _: os.stat_result((mode, 0, 0, 1, 0, gid, 0, 0, 0, 0))
+    )
+    assert device_probes._permission("/dev/ttyUSB0").code == code

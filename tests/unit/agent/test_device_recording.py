@@ -47,6 +47,14 @@ def test_without_anything_to_hide_every_byte_is_kept() -> None:
     assert recorded(Frame(7, "host", noise(b"\x00")), None) == Chunk(Monotonic(7), "host", b"\x00")
 
 
+def test_a_card_in_what_is_no_frame_is_never_kept() -> None:
+    """Another driver's wire, recorded by mistake."""
+    torn = noise(b"card 4111 1111 1111 1111")
+    assert recorded(Frame(7, "device", torn), None) == Chunk(Monotonic(7), "device", b"", 24)
+    frame = View(torn.data, "sale", "device", Check.OK)
+    assert recorded(Frame(7, "device", frame), None).data == torn.data, "digits of a meter are no card"
+
+
 def test_a_recording_ends_before_its_limit() -> None:
     file = io.StringIO()
     recorder = Recorder(file, chosen("blueprint", {}), 500)
@@ -75,6 +83,8 @@ def test_header_and_what_was_left_out_come_back_as_written() -> None:
         {"recording": 2},
         {"driver": 7},
         {"baud": True},
+        {"baud": 0},
+        {"parity": "mark"},
         {"station": "st-1"},
         {"options": []},
     ],

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.app import metrics
-from agent.app.line_watch import LOOK_EVERY_MS, LineWatch
+from agent.app.line_watch import KEEP_EVERY_MS, LOOK_EVERY_MS, LineWatch
 from agent.app.standing import lines_standing
 from agent.health import lines
 from agent.health.findings import Level
@@ -30,12 +30,17 @@ class Stand:
         self.world = world
         self.now_ms = 1_000
         self.refusal = ""
-        self.looked = 0
-        self.counters: dict[str, dict[str, int]] = {"island-1": {}, "island-2": {}}
+        self.looked = self.submitted = 0
+        self.start()
+
+    def start(self) -> None:
+        """The agent starts, or starts again: what it counted and judged is gone, the database is not."""
         till: Any = SimpleNamespace(submit=self.submit)
+        self.counters: dict[str, dict[str, int]] = {"island-1": {}, "island-2": {}}
         self.watch = LineWatch(till, self.lines, lambda: Monotonic(self.now_ms))
 
     def submit(self, verb: Any) -> object:
+        self.submitted += 1
         if self.refusal:
             raise TillUnavailable(self.refusal)
         return self.world.run(verb)
@@ -87,6 +92,39 @@ def test_each_time_a_line_becomes_worse_is_one_alarm_with_numbers(stand: Stand) 
     assert not stand.watch.newest["island-1"].is_worse
     stand.pass_time(RECENT_MS, BAD)
     assert stand.alarms() == {("LINE_QUALITY", "line island-1"): 2}
+
+
+def test_a_line_that_is_worse_after_a_restart_is_compared_with_before(stand: Stand) -> None:
+    """4 %: an alarm only for who knows that it was nothing at all yesterday."""
+    worse = {"HEARD": 96, "BAD_FRAME": 4}
+    stand.pass_time(3 * RECENT_MS, GOOD)
+    stand.start()
+    stand.pass_time(RECENT_MS, worse)
+    assert stand.alarms() == {("LINE_QUALITY", "line island-1"): 1}
+    kept = dict(stand.world.rows("SELECT line, damaged_count FROM line_usual"))
+    stand.pass_time(2 * RECENT_MS, worse)
+    assert dict(stand.world.rows("SELECT line, damaged_count FROM line_usual")) == kept
+    stand.start()
+    stand.pass_time(RECENT_MS, worse)
+    assert stand.alarms() == {("LINE_QUALITY", "line island-1"): 2}, "a restart is no cure"
+
+
+def test_what_is_usual_is_written_once_an_hour_and_read_when_the_till_is_there(stand: Stand) -> None:
+    stand.refusal = "TILL_BUSY"
+    stand.pass_time(RECENT_MS, GOOD)
+    assert stand.world.rows("SELECT * FROM line_usual") == []
+    stand.refusal = ""
+    stand.pass_time(LOOK_EVERY_MS, GOOD)
+    stand.refusal = "TILL_BUSY"
+    stand.pass_time(KEEP_EVERY_MS, GOOD)
+    assert stand.world.rows("SELECT * FROM line_usual") == []
+    stand.refusal = ""
+    stand.pass_time(LOOK_EVERY_MS, GOOD)
+    written = stand.world.rows("SELECT line, damaged_count FROM line_usual ORDER BY line")
+    assert written == [("island-1", 0), ("island-2", 0)]
+    before = stand.submitted
+    stand.pass_time(24 * KEEP_EVERY_MS, GOOD)
+    assert stand.submitted - before in (23, 24)
 
 
 def test_the_alarm_waits_for_a_till_that_is_busy(stand: Stand) -> None:

@@ -116,6 +116,15 @@ def test_what_passed_since_our_own_last_reading_is_missed_wherever_the_device_be
     assert metering(before_all, None, 1).gap == Gap(1_000_000, 1_020_000, 20_000)
 
 
+def test_a_meter_that_was_reset_under_the_sale_missed_nothing() -> None:
+    """The device read it before and after: the first reading is of the incarnation that ended."""
+    record = last_sale(50_000, 20_000, totalizer_before_ml=1_000_000, totalizer_modulus_ml=MODULUS_ML)
+    found = metering(record, meter(1_000_000), 2)
+    assert (found.evidence, found.gap, found.flags) == ("none", None, ())
+    wrapped = replace(record, totalizer_before_ml=MODULUS_ML - 30_000)
+    assert metering(wrapped, meter(MODULUS_ML - 30_000), 1).evidence == "metered"
+
+
 @pytest.mark.parametrize(
     ("before_ml", "after_ml", "gap"),
     [

@@ -13,6 +13,7 @@ from agent.handlers.reopen import reopen
 from agent.store.heads import LEDGER_CUT
 from agent.store.outbox import LEDGER
 from drivers.events import BasketLine, Credential, CredentialKind, DeviceTime
+from drivers.quality import Usual
 from tests.unit.agent.made_rules import rules, tell, word
 from tests.unit.agent.told_by_hq import order
 from tests.world import World
@@ -125,6 +126,8 @@ def _be_told(world: World) -> None:
     noted = [world.run(lambda tx, at, text=text: note_case("c-1", "staff-4", text, tx, at)) for text in notes]
     assert [note.reason for note in noted] == ["", "NOTE_HOLDS_CARD", "NOTE_HOLDS_CARD"]
     world.run(lambda tx, at: tx.trust.adopt(2, b"a list of keys", at.wall_ms))
+    usual = {"island-1": Usual(9_990, 6, 4, 9_900, 178_000)}
+    world.run(lambda tx, at: tx.line_usuals.keep(usual, at.wall_ms))
 
 
 ORDERS: tuple[tuple[str, dict[str, object]], ...] = (
