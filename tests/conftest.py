@@ -4,6 +4,7 @@ import pytest
 
 LONGEST = (
     "test_power_cuts.py",
+    "test_every_pump.py",
     "test_kills.py",
     "test_losing_cases_of_the_peer.py",
     "test_station_machine.py",

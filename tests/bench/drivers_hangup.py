@@ -1,10 +1,10 @@
 """From the nozzle that is hung up to the points at the POS, the driver's own polling included.
 
 Every pump driver of the catalogue that can be made to sell, where it has both ways as listener and as
-master: a simulated device on a real pseudo-terminal or TCP port, the production line in its thread, the desk
-and the till over SQLite, and a POS with a line of its own. The customer pays in the moment in which the
-nozzle is back (the POS's message is then usually there before the sale), and the clock runs until the POS has
-the points.
+master, but for a pulse counter, whose fuelling ends when it stood still for `flow_stopped_ms`: a simulated
+device on a real pseudo-terminal or TCP port, the production line in its thread, the desk and the till over
+SQLite, and a POS with a line of its own. The customer pays in the moment in which the nozzle is back (the
+POS's message is then usually there before the sale), and the clock runs until the POS has the points.
 
 The baseline is the POS's own way: how long the same message waits for its first answer, which mostly says
 that the fuelling is awaited.
@@ -13,21 +13,19 @@ that the fuelling is awaited.
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.app.desk import Desk
 from agent.handlers.credentials import CredentialKey
 from agent.handlers.site import Place, Site
 from agent.till import Till
-from drivers import catalogue
-from drivers.driver import Driver
 from drivers.events import (
     Answer,
     DeviceBack,
@@ -46,77 +44,27 @@ from drivers.session import Session
 from drivers.stage import SimulatorOnPty, SimulatorOnTcp, SimulatorStage
 from tests.bench.figure import Figure, p50, p99, rounded
 from tests.bench.rig import MEMBERS, PRODUCTS, Day, card, serving, till_on
+from tests.pump_ways import PRICE_MILLI, Way, finished, ways
 
 LIMIT_MS = 1_000
 """S-174 allows ten seconds in all; wire time at 9600 baud, which a pseudo-terminal has not, comes on top."""
 AT_ONCE = 8
 """Ways that are measured side by side: a station has several lines, and most of this is waiting."""
 PATIENCE_S = 30.0
-PRICE_MILLI = 7_850
 _POS, _NOZZLE = "pos", "1"
 _REST_S = (0.05, 0.6)
 """Between two customers, by chance: no poll is hit always at the same moment."""
-_OPTIONS: Mapping[str, dict[str, object]] = {
-    "modbus": {"map": "ring-buffer", "transport": "tcp", "poll_ms": 250}
-}
-
-
-def _points(device: Any) -> list[Any]:
-    """The fuelling points of a simulated dispenser, or of the wire that a listener hears."""
-    return list(getattr(device, "points", {0: device}).values())
-
-
-def _gilbarco_count(device: Any) -> int:
-    pumps = getattr(device.pumps, "pumps", device.pumps)
-    return sum(sum(pump.totals.values()) for pump in pumps.values())
-
-
-_FINISHED: Mapping[str, Callable[[Any], int]] = {
-    "cn_tax_port": lambda device: len(device.sold),
-    "companytec": lambda device: len(device.concentrator.sold),
-    "dart": lambda device: sum(
-        sum(each.pump.totals.values()) for each in getattr(device, "pumps", {0: device}).values()
-    ),
-    "gilbarco": _gilbarco_count,
-    "hengshan": lambda device: sum(each.dispenser.total_cl for each in _points(device)),
-    "ifsf": lambda device: len(device.sold),
-    "modbus": lambda device: len(device.truth),
-    "unipump": lambda device: len(device.sold),
-    "zhengxing": lambda device: sum(each.volume_total_count for each in _points(device)),
-}
-"""What moves in the simulated device when a nozzle is hung up. Without a row the clock starts at the lift."""
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One driver with the options that make it one of its kinds."""
-
-    name: str
-    driver: Driver
-    options: Any
-
-
-def ways() -> Iterator[Way]:
-    """Every pump driver with a simulator that sells; who may listen or be master, both."""
-    for driver in catalogue.all():
-        if driver.sell is None or driver.hand_over is None:
-            continue
-        given = _OPTIONS.get(driver.name, {})
-        mode = driver.options.model_fields.get("mode")
-        for chosen in get_args(mode.annotation) if mode else ("",):
-            options = driver.options.model_validate({**given, **({"mode": chosen} if chosen else {})})
-            yield Way("_".join(filter(None, (driver.name, chosen))), driver, options)
 
 
 class _Device:
     """A simulated device that notes when a fuelling ended."""
 
-    def __init__(self, simulator: Any, finished: Callable[[Any], int]) -> None:
+    def __init__(self, simulator: Any, count: Callable[[Any], int]) -> None:
         self.simulator = simulator
         self.changed = threading.Condition()
         self.ended_at_s = 0.0
-        self._finished = finished
-        self.count = finished(simulator)
+        self._count = count
+        self.count = count(simulator)
 
     def receive(self, data: bytes, now: Monotonic) -> None:
         self.simulator.receive(data, now)
@@ -143,7 +91,7 @@ class _Device:
         self.look()
 
     def look(self) -> None:
-        if (count := self._finished(self.simulator)) != self.count:
+        if (count := self._count(self.simulator)) != self.count:
             with self.changed:
                 self.count, self.ended_at_s = count, time.perf_counter()
                 self.changed.notify_all()
@@ -187,7 +135,7 @@ class _Island:
         self._here = threading.Event()
         self._device = _Device(
             way.driver.open_simulator(way.driver.addresses[0], way.options),
-            _FINISHED.get(way.driver.name, lambda device: 0),
+            finished(way.driver.name),
         )
         self._pos = _Pos(way.name)
         self._lines: dict[str, Line] = {}
@@ -196,8 +144,7 @@ class _Island:
     @contextmanager
     def open(self) -> Iterator["_Island"]:
         driver, options = self._way.driver, self._way.options
-        on_tcp = getattr(options, "transport", "") == "tcp"
-        self._stage: SimulatorStage[_Device] = (SimulatorOnTcp if on_tcp else SimulatorOnPty)(
+        self._stage: SimulatorStage[_Device] = (SimulatorOnTcp if self._way.on_tcp else SimulatorOnPty)(
             self._device, self._clock.monotonic_ms
         )
         self._pos_stage = SimulatorOnPty(self._pos, self._clock.monotonic_ms)
@@ -233,15 +180,13 @@ class _Island:
         return (pos.points_at_s[number] - ended_at_s) * 1e3, (pos.first_at_s[number] - asked_at_s) * 1e3
 
     def _fuel(self, volume_ml: int, amount_fen: int) -> float:
-        """When the nozzle was back; where the device does not show it, when it was lifted."""
+        """When the nozzle was back."""
         sell, device, now = self._way.driver.sell, self._device, self._clock.monotonic_ms()
         assert sell is not None
-        before, lifted_at_s = device.count, time.perf_counter()
+        before = device.count
         self._stage.act(
             lambda it: it.sell(partial(sell, it.simulator, "", volume_ml, amount_fen, PRICE_MILLI, now))
         )
-        if self._way.driver.name not in _FINISHED:
-            return lifted_at_s
         with device.changed:
             assert device.changed.wait_for(lambda: device.count != before, PATIENCE_S), "it never ends"
         return device.ended_at_s
@@ -272,9 +217,13 @@ class _Island:
         return self._desk.report(name, event, heard)
 
 
+def selling_ways() -> list[Way]:
+    return [way for way in ways() if not way.counts]
+
+
 def hangup(directory: Path, *, sales: int) -> list[Figure]:
     """The first sale of each way is not counted: many drivers take the display before it as known."""
-    measured, clock = list(ways()), Day()
+    measured, clock = selling_ways(), Day()
     site = _site(measured)
     till = till_on(directory / "station.db", site, clock)
 
@@ -302,17 +251,14 @@ def _site(measured: list[Way]) -> Site:
 
 def _figure(way: Way, taken_ms: list[tuple[float, float]]) -> Figure:
     waits_ms, first_ms = [wait for wait, _ in taken_ms], [first for _, first in taken_ms]
-    shows_end = way.driver.name in _FINISHED
-    beginning = "hang-up" if shows_end else "lift"
     details = {
-        "unit": f"ms at p99 from {beginning} to the points at the POS",
+        "unit": "ms at p99 from hang-up to the points at the POS",
         "p50_ms": rounded(p50(waits_ms)),
         "p99_ms": rounded(p99(waits_ms)),
         "pos_alone_p50_ms": rounded(p50(first_ms)),
         "poll_ms": None if way.driver.listens(way.options) else getattr(way.options, "poll_ms", None),
         "sales": len(taken_ms),
     }
-    limit = LIMIT_MS if shows_end else None
     return Figure(
-        f"hangup_{way.name}", p99(waits_ms), limit, ratio=p50(waits_ms) / p50(first_ms), details=details
+        f"hangup_{way.name}", p99(waits_ms), LIMIT_MS, ratio=p50(waits_ms) / p50(first_ms), details=details
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.drivers_hangup import ways
+from tests.bench.drivers_hangup import selling_ways
 
 ROOT = Path(__file__).parents[2]
 ALWAYS = {"figure", "value", "limit", "ok", "ratio", "unit"}
@@ -18,7 +18,7 @@ FIGURES = {
     "burst": ["burst_through_the_till"],
     "footprint": ["rss_16_modbus_dispensers", "cpu_16_modbus_dispensers"],
     "points32": ["cpu_32_points_companytec"],
-    "hangup": [f"hangup_{way.name}" for way in ways()],
+    "hangup": [f"hangup_{way.name}" for way in selling_ways()],
     "startup": ["forecourt_status_start_to_end"],
     "volume": [
         "bytes_per_sale_in_a_full_batch",

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.cli.demo.forecourt import FLOWS_S
 from agent.cli.station import ask
 from agent.clock import SystemClock
 from agent.handlers.credentials import CredentialKey
@@ -36,6 +35,9 @@ PRICE_MILLI = 7_850
 CLOCK = SystemClock()
 PROPAGATION_S = 90.0
 """What a word of headquarters may take (sync.md 4)."""
+SETTLED_FRAMES, SEEN_FRAMES = 16, 8
+"""After so many frames the concentrator's last records were read again, which is done first of all; and in so
+many more it has said several times that fuel flows, so that the end counts as seen."""
 
 
 def until(holds: Callable[[], object], what: str, within_s: float = PROPAGATION_S) -> None:
@@ -220,13 +222,20 @@ class BothEnds:
         sale = f"S{self.sold:04d}"
         amount_fen = (volume_ml * PRICE_MILLI + 5_000) // 10_000
         before = len(self.rows("SELECT 1 FROM fact"))
+        heard = self._heard_from_pumps()
         self.cbc.act(lambda device: device.begin("08"))
-        time.sleep(FLOWS_S)
+        seen = max(heard, SETTLED_FRAMES) + SEEN_FRAMES
+        until(lambda: self._heard_from_pumps() >= seen, "the flow to be seen")
         self.cbc.act(lambda device: device.sell("08", volume_ml, amount_fen, PRICE_MILLI))
         until(lambda: len(self.rows("SELECT 1 FROM fact")) > before, "the fuelling", 30)
         return self._answer(
             self.pos.act(lambda pos: pos.pay(sale, "1", amount_fen, "cash", (), card(number)))
         )
+
+    def _heard_from_pumps(self) -> int:
+        """Valid frames of the concentrator since the agent's start."""
+        lines = {line["name"]: line["counters"] for line in self.status()["lines"]}
+        return int(lines["island-1"].get("HEARD", 0))
 
     def refund(self, sale: str, amount_fen: int) -> Answer:
         return self._answer(self.pos.act(lambda pos: pos.refund(f"R-{sale}", sale, amount_fen)))
