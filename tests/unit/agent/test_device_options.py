@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent.cli.device_choice import chosen, told
-from agent.cli.device_show import body_lines, event_line, view_lines
+from agent.cli.device_show import event_line, view_lines
 from agent.cli.typed import Mistyped, driver_options
 from drivers.events import TankDelivery
 from drivers.ports import PortRefused
@@ -81,11 +81,3 @@ def test_no_driver_writes_control_characters_on_a_terminal(name: str) -> None:
             data = bytes(byte ^ (rng.random() < 0.05) for byte in rng.choice(questions)) + data
         for view in who.driver.explain(data, who.options):
             assert all(line.isprintable() for line in view_lines(view)), (name, data.hex())
-
-
-def test_a_narrow_terminal_gets_short_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    view = View(bytes(16), "zeroes", details=(Detail("a", "00", "0 ml"),))
-    monkeypatch.setenv("COLUMNS", "60")
-    assert next(body_lines(view)) == f"    {bytes(8).hex(' ')}  a  00  0 ml"
-    monkeypatch.setenv("COLUMNS", "120")
-    assert list(body_lines(view)) == [f"    {bytes(16).hex(' ')}  a  00  0 ml"]
