@@ -16,7 +16,8 @@ PRESETS_FEN = (10_000, 20_000, 0)
 
 
 class TaxPortCase:
-    """A `PumpCase`: two guns, one of which is about to wrap; some equal sales within one minute.
+    """A `PumpCase`: two guns, one of which is about to wrap, and many equal sales. Each of a gun has a minute
+    of its own: a customer needs longer, and of two within one minute the second may pass for a late count.
 
     `padding` as Ketaikang's, `lag_ms` a total that follows late.
     """
@@ -28,6 +29,7 @@ class TaxPortCase:
         self.simulator = TaxPortSimulator(GUNS, padding=padding, lag_ms=lag_ms, answer_ms=15)
         self.simulator.start_totals(1, 10**12 - 3_000, 10**12 - 9_000)
         self.simulator.start_totals(2, 123_456, 987_654)
+        self._minutes = dict.fromkeys(GUNS, -1)
 
     def open_session(self) -> Session:
         return TaxPortSession("1", self._options)
@@ -36,7 +38,9 @@ class TaxPortCase:
         gun, price_fen = rng.choice(GUNS), rng.choice((777, 777, 803))
         amount_fen = rng.choice(PRESETS_FEN) or rng.randrange(500, 60_000)
         volume_cl = amount_fen * 100 // price_fen
-        self.simulator.sell(gun, volume_cl, amount_fen, price_fen, now, when=_clock(now))
+        self._minutes[gun] = max(now // 60_000, self._minutes[gun] + 1)
+        when = _clock(self._minutes[gun])
+        self.simulator.sell(gun, volume_cl, amount_fen, price_fen, now, when=when)
 
     def sold(self) -> Sequence[Sold]:
         return [_as_sold(sale) for sale in self.simulator.sold if sale.volume_cl]
@@ -46,9 +50,8 @@ class TaxPortCase:
         return ()
 
 
-def _clock(now: Monotonic) -> str:
+def _clock(minutes: int) -> str:
     """Day, hour and minute of a clock that began with the simulated one."""
-    minutes = now // 60_000
     return f"{minutes // 1_440 % 31 + 1:02d}{minutes // 60 % 24:02d}{minutes % 60:02d}"
 
 
