@@ -45,7 +45,7 @@ better, `odd` hands over odd records. A failing run is replayed with
 | `truths.py` | what a device knows to be true, as it is compared with what was reported |
 | `till.py` | who answers in place of the station |
 | `world.py` | the clockwork: device, session, wires and till on simulated time |
-| `judges.py`, `losses.py` | per kind of case: how to make one more, and what is wrong |
+| `judges.py`, `losses.py`, `counters.py` | per kind of case: how to make one more, and what is wrong |
 | `trial.py` | `run`: a bad day, calm, silence, noise |
 | `endurance.py` | `soak` and `odd` |
 """
