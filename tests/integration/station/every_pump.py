@@ -4,7 +4,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from agent.cli.demo.stage import Plan, Stage
 from agent.clock import SystemClock
 from agent.store import integrity, reading
 from drivers.stage import SimulatorOnPty, SimulatorOnTcp
+from tests.integration.station.odd_station import until
 from tests.pump_ways import PRICE_MILLI, Way, finished, ways
 
 BUNDLE = Path(__file__).parents[3] / "config/samples/demo-cn.bundle.toml"
@@ -195,14 +196,6 @@ def _litres(pump: Pump, booked: Booked) -> list[str]:
     sold_ml = sum(sale.volume_ml for sale in pump.sold)
     told_ml = sum(sale.volume_ml for sale in booked.sales) + booked.missed_ml
     return [] if sold_ml == told_ml else [f"{pump.way.name} LITRES sold {sold_ml} ml, told {told_ml} ml"]
-
-
-def until(holds: Callable[[], bool], what: Callable[[], str], within_s: float = 60.0) -> None:
-    """Wait until it holds, or fail saying what was waited for."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, f"waited for {what()}"
-        time.sleep(0.05)
 
 
 _FACTS = """
